@@ -1,0 +1,60 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The config of an image: when it was made, for what, and its labels (image-spec, config.md)."""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from .manifest import IMAGES, Manifest
+from .platforms import Platform
+
+#: config types that describe an image; an artifact's config may be anything
+_MEDIA_TYPES = (
+    "application/vnd.oci.image.config.v1+json",
+    "application/vnd.docker.container.image.v1+json",
+)
+#: as much as is read of a config
+SIZE_LIMIT = 8 << 20
+
+
+class ImageConfig(NamedTuple):
+    """What of a config is of use here; empty where it doesn't say."""
+
+    platform: Platform | None = None
+    created: str = ""
+    labels: dict[str, str] = {}  # noqa: RUF012 - never changed
+
+
+def has_config(manifest: Manifest) -> bool:
+    """Whether the manifest's config is one that describes an image."""
+    config = manifest.config
+    return (
+        manifest.media_type in IMAGES
+        and config is not None
+        and config.media_type in _MEDIA_TYPES
+        and config.size <= SIZE_LIMIT
+    )
+
+
+def parse_config(raw: bytes) -> ImageConfig:
+    """What ``raw`` says; nothing, if it can't be read."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        return ImageConfig()
+    if not isinstance(document, dict):
+        return ImageConfig()
+    parts = [document.get(key) or "" for key in ("os", "architecture", "variant")]
+    known = all(isinstance(part, str) for part in parts) and parts[0] and parts[1]
+    created = document.get("created")
+    inner = document.get("config")
+    labels = inner.get("Labels") if isinstance(inner, dict) else None
+    return ImageConfig(
+        Platform(*parts) if known else None,
+        created if isinstance(created, str) else "",
+        {str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+    )

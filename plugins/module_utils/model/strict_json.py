@@ -1,0 +1,83 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""JSON that two readers can't understand differently.
+
+Go programs match keys whatever their case and take the last of two equal ones, Python takes
+them as they are: a document that uses this shows one image to us and another to the node that
+runs it. Such documents are refused.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from itertools import accumulate
+from typing import Any
+
+from .errors import InvalidContent
+
+_DEEPEST = 64
+_LARGEST = 2**53
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_BRACKET = re.compile(r"[\[{\]}]")
+
+
+def parse_object(raw: bytes, what: str) -> dict[str, Any]:
+    """The JSON object in ``raw``; raises InvalidContent, naming ``what``, for anything else."""
+    try:
+        text = raw.decode("utf-8")
+        _check_depth(text)
+        value = json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_bounded,
+        )
+    except UnicodeDecodeError:
+        raise InvalidContent(f"{what} is not UTF-8") from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidContent(f"{what} is not valid JSON: {str(error)[:200]}") from None
+    if not isinstance(value, dict):
+        raise InvalidContent(f"{what} is not a JSON object")
+    return value
+
+
+def check_keys(value: dict[str, Any], known: Iterable[str], what: str) -> None:
+    """Refuses a known key that is written in another case."""
+    lowered = {key.lower(): key for key in known}
+    for key in value:
+        meant = lowered.get(key.lower())
+        if meant is not None and meant != key:
+            raise InvalidContent(f"{what} has the key {key[:40]!r}, which must be {meant!r}")
+
+
+def _check_depth(text: str) -> None:
+    if text.count("[") + text.count("{") <= _DEEPEST:
+        return
+    steps = ({"[": 1, "{": 1}.get(char, -1) for char in _BRACKET.findall(_STRING.sub("", text)))
+    if max(accumulate(steps), default=0) > _DEEPEST:
+        raise ValueError(f"nested deeper than {_DEEPEST} levels")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        seen: set[str] = set()
+        for key, _value in pairs:
+            if key in seen:
+                raise ValueError(f"the key {key[:40]!r} occurs twice")
+            seen.add(key)
+    return found
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not allowed")
+
+
+def _bounded(digits: str) -> int:
+    if len(digits) > 17 or abs(int(digits)) > _LARGEST:
+        raise ValueError("a number is too large")
+    return int(digits)
