@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One answer of a server: status, headers, and a body whose length is counted by us.
+
+Old versions of requests and urllib3 return a cut-off body without an error, and all of them
+undo a Content-Encoding unasked; a digest is over the bytes as they are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+from collections.abc import Iterator
+from typing import Any
+
+from ..model.errors import ConnectionFailed, InvalidContent
+from .libraries import urllib3
+
+
+class Answer:
+    """What a server said to one request. Read or close it, so that its connection is free."""
+
+    __slots__ = ("_raw", "headers", "status", "url")
+
+    def __init__(self, response: Any, url: str) -> None:
+        self._raw = response.raw
+        self.status: int = response.status_code
+        #: case-insensitive; repeated headers joined by ", "
+        self.headers: Any = response.raw.headers
+        self.url = url
+
+    def header(self, name: str) -> str:
+        """The header's value, "" where it is missing."""
+        return str(self.headers.get(name, ""))
+
+    def all_headers(self, name: str) -> list[str]:
+        """Each value of a header that may be repeated."""
+        return list(self.headers.getlist(name))
+
+    def length(self) -> int | None:
+        """Content-Length, None where it is missing or not a number."""
+        text = self.header("Content-Length")
+        return int(text) if text.isascii() and text.isdigit() and len(text) < 18 else None
+
+    def read(self, limit: int, what: str) -> bytes:
+        """The whole body; InvalidContent when it is longer than ``limit`` bytes."""
+        length = self.length()
+        if length is not None and length > limit:
+            self.close()
+            raise InvalidContent(f"{what} is larger than {limit} bytes")
+        parts = []
+        total = 0
+        for part in self.chunks():
+            parts.append(part)
+            total += len(part)
+            if total > limit:
+                self.close()
+                raise InvalidContent(f"{what} is larger than {limit} bytes")
+        if length is not None and total != length:
+            raise ConnectionFailed(f"{what} ended after {total} of {length} bytes")
+        return b"".join(parts)
+
+    def chunks(self, size: int = 1 << 20) -> Iterator[bytes]:
+        """The body in pieces of at most ``size`` bytes, as it was sent."""
+        encoding = self.header("Content-Encoding").lower()
+        if encoding not in ("", "identity"):
+            self.close()
+            raise InvalidContent(
+                f"{_host(self.url)} sent {encoding[:40]!r} encoded content, which wasn't asked for"
+            )
+        with _reading(self.url):
+            while True:
+                part = self._raw.read(size, decode_content=False)
+                if not part:
+                    return
+                yield part
+
+    def drain(self) -> None:
+        """Reads a short rest, so that the connection can be used again; else closes it."""
+        try:
+            for total, part in enumerate(self.chunks(1 << 16)):
+                if total > 4 or not part:
+                    break
+            else:
+                return
+        except (ConnectionFailed, InvalidContent):
+            pass
+        self.close()
+
+    def close(self) -> None:
+        """Gives the connection up without reading on."""
+        with contextlib.suppress(Exception):
+            self._raw.close()
+        with contextlib.suppress(Exception):
+            self._raw.release_conn()
+
+
+def _host(url: str) -> str:
+    return url.split("/", 3)[2].rpartition("@")[2]
+
+
+@contextlib.contextmanager
+def _reading(url: str) -> Iterator[None]:
+    try:
+        yield
+    except urllib3.exceptions.ReadTimeoutError:
+        raise ConnectionFailed(f"{_host(url)} stopped sending in the middle of an answer") from None
+    except (
+        urllib3.exceptions.HTTPError,
+        http.client.HTTPException,
+        OSError,
+        ValueError,
+        AttributeError,
+    ) as error:
+        # ValueError and AttributeError: some versions raise them for a broken chunked body
+        reason = type(error).__name__
+        raise ConnectionFailed(
+            f"{_host(url)} broke off in the middle of an answer ({reason})"
+        ) from None

@@ -1,0 +1,275 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Talking to registries: authentication, redirects, retries and counting around each exchange."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Callable, Optional, Union
+
+from ..model.errors import ConnectionFailed, RegistryError
+from ..model.reference import DOCKER_HUB
+from .answer import Answer
+from .authenticator import Authenticator, Need
+from .credentials import Keychain
+from .problems import problem_of
+from .retry import Pace, Retrier
+from .settings import Connection, Settings
+from .tokens import TokenRequest
+from .trust import redirect_target
+from .wire import Wire, origin_of
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_MOST_REDIRECTS = 5
+#: the address behind the name docker.io
+_HUB_ADDRESS = "registry-1.docker.io"
+Body = Optional[Union[bytes, Callable[[], Iterable[bytes]]]]
+
+
+class Network:
+    """All connections of one call, and what is counted about them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.pace = Pace()
+        self.retrier = Retrier(settings.retries, self.pace)
+        self.keychain = Keychain(settings)
+        #: requests sent, by registry (or other host)
+        self.requests: Counter[str] = Counter()
+        self.bytes_downloaded = 0
+        self.bytes_uploaded = 0
+        self._wires: dict[str, Wire] = {}
+        self._clients: dict[str, RegistryClient] = {}
+        self._lock = threading.Lock()
+
+    def client(self, registry: str) -> RegistryClient:
+        """The client for a registry, always the same one."""
+        with self._lock:
+            found = self._clients.get(registry)
+            if found is None:
+                found = self._clients[registry] = RegistryClient(registry, self)
+            return found
+
+    def exchange(
+        self,
+        label: str,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None = None,
+        patience: int = 0,
+    ) -> Answer:
+        """One request, counted under ``label``; waits while that host is paused."""
+        self.pace.wait(label)
+        with self._lock:
+            self.requests[label] += 1
+        return self._wire(origin_of(url)).exchange(method, url, headers, body, patience)
+
+    def moved(self, downloaded: int = 0, uploaded: int = 0) -> None:
+        """Counts bytes of blobs."""
+        with self._lock:
+            self.bytes_downloaded += downloaded
+            self.bytes_uploaded += uploaded
+
+    def _wire(self, origin: str) -> Wire:
+        with self._lock:
+            wire = self._wires.get(origin)
+            if wire is None:
+                wire = self._wires[origin] = Wire(
+                    origin,
+                    self._connection(origin),
+                    self.settings.timeout,
+                    self.settings.concurrency + 2,
+                )
+            return wire
+
+    def _connection(self, origin: str) -> Connection:
+        host = origin.partition("://")[2]
+        return self.settings.connection(DOCKER_HUB if host == _HUB_ADDRESS else host)
+
+    def close(self) -> None:
+        """Closes all idle connections."""
+        for wire in self._wires.values():
+            wire.close()
+
+
+class RegistryClient:
+    """Sends requests to one registry."""
+
+    def __init__(self, host: str, network: Network) -> None:
+        """``host``: the registry's name as in a reference."""
+        self.host = host
+        self.network = network
+        scheme = "http" if network.settings.connection(host).plain_http else "https"
+        self.origin = f"{scheme}://{_HUB_ADDRESS if host == DOCKER_HUB else host}"
+        self._home = origin_of(self.origin)
+        self._proven = False
+        self._auth = Authenticator(host, self._home, network.keychain, self._ask_realm)
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        what: str,
+        need: Need,
+        ok: tuple[int, ...],
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> Answer:
+        """One operation that may be repeated as it is, tried until it succeeds or is final.
+
+        ``what`` says in a message what was tried; answers with a status in ``ok`` are returned,
+        all others raise.
+        """
+        return self.network.retrier.run(
+            self.host, lambda _: self.once(method, self.url(path), what, need, ok, headers, body)
+        )
+
+    def url(self, path: str) -> str:
+        """The URL of a path such as ``/v2/``."""
+        return f"{self.origin}{path}"
+
+    @property
+    def home(self) -> str:
+        """The registry's origin."""
+        return self._home
+
+    def once(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        need: Need,
+        ok: tuple[int, ...],
+        headers: Mapping[str, str] | None = None,
+        body: Body = None,
+        patience: int = 0,
+    ) -> Answer:
+        """One try: authenticated (again, if the registry says so), redirected where allowed.
+
+        A ``body`` that is a callable gives the bytes anew each time; then ``patience`` may say
+        how many seconds more than usual the answer may take.
+        """
+        send = _Sending(self, method, headers or {}, body, patience, what)
+        sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
+        answer = send.to(url, sent)
+        if answer.status == 401 and 401 not in ok and self._is_home(answer.url):
+            again = self._auth.meet(self._challenges(answer, need), need, sent)
+            if again:
+                answer.drain()
+                sent = again
+                answer = send.to(url, sent)
+                if answer.status == 401 and sent.startswith("Basic "):
+                    self._auth.meet(answer.all_headers("WWW-Authenticate"), need, sent)
+        if answer.status in ok:
+            self._auth.accepted(need, sent)
+            if method == "HEAD":
+                answer.drain()  # frees the connection
+            return answer
+        raise problem_of(answer, self.host, what, self._secrets(need))
+
+    def check_is_registry(self, answer: Answer) -> None:
+        """Raises RegistryError when an answer looks as if no registry had given it.
+
+        Then ``/v2/`` is asked, once: a registry answers 200 or 401 (distribution-spec, end-1).
+        """
+        kind = answer.header("Content-Type").lower()
+        if "json" in kind or answer.header("Docker-Distribution-Api-Version") or self._proven:
+            return
+        ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
+        ping.drain()
+        if ping.status not in (200, 401, 403) or "html" in ping.header("Content-Type"):
+            raise RegistryError(
+                f"{self.host} isn't a registry: it answers {self.url('/v2/')} with {ping.status} "
+                f"({ping.header('Content-Type')[:60] or 'no content type'})"
+            )
+        self._proven = True
+
+    def _is_home(self, url: str) -> bool:
+        return origin_of(url) == self._home
+
+    def _challenges(self, answer: Answer, need: Need) -> list[str]:
+        """The answer's challenges, or those of ``/v2/`` where it has none (gcr.io)."""
+        found = answer.all_headers("WWW-Authenticate")
+        if found:
+            return found
+        ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
+        found = ping.all_headers("WWW-Authenticate")
+        ping.drain()
+        return found
+
+    def _secrets(self, need: Need) -> tuple[str, ...]:
+        return self._auth.login(need).secrets()
+
+    def _ask_realm(self, request: TokenRequest) -> Answer:
+        host = origin_of(request.url).partition("://")[2]
+        label = self.host if self._is_home(request.url) else host
+        what = f"asking {host} for a token"
+
+        def attempt(_number: int) -> Answer:
+            send = _Sending(self, request.method, request.headers, request.body, 0, what, label)
+            answer = send.to(request.url, request.headers.get("Authorization"))
+            if answer.status == 200:
+                return answer
+            raise problem_of(answer, self.host, what)
+
+        return self.network.retrier.run(label, attempt)
+
+
+class _Sending:
+    """One request along its redirects; only the first origin sees the Authorization."""
+
+    def __init__(
+        self,
+        client: RegistryClient,
+        method: str,
+        headers: Mapping[str, str],
+        body: Body,
+        patience: int,
+        what: str,
+        label: str = "",
+    ) -> None:
+        self._network, self._home = client.network, client.home
+        self._label = label or client.host
+        self._method, self._body, self._patience, self._what = method, body, patience, what
+        self._headers = {k: v for k, v in headers.items() if k != "Authorization"}
+
+    def to(self, url: str, authorization: str | None) -> Answer:
+        """The answer at the end of the redirects; a write is redirected by 307 and 308 only."""
+        first = origin_of(url)
+        method = self._method
+        for _hop in range(_MOST_REDIRECTS + 1):
+            answer = self._send(method, url, authorization)
+            location = answer.header("Location")
+            if method == "HEAD" and answer.status == 403 and origin_of(url) != first:
+                # a presigned URL is good for one method: ask with GET, and don't read
+                answer.close()
+                answer = self._send("GET", url, None)
+                answer.close()
+                return answer
+            if answer.status not in _REDIRECTS or not location:
+                return answer
+            if method not in ("GET", "HEAD") and answer.status not in (307, 308):
+                return answer
+            url = redirect_target(url, location, self._home)
+            answer.drain()
+            if origin_of(url) != first:
+                authorization = None
+        raise RegistryError(
+            f"{self._label}: {self._what} failed: more than {_MOST_REDIRECTS} redirects"
+        )
+
+    def _send(self, method: str, url: str, authorization: str | None) -> Answer:
+        headers = dict(self._headers)
+        if authorization:
+            headers["Authorization"] = authorization
+        body = self._body() if callable(self._body) else self._body
+        try:
+            return self._network.exchange(self._label, method, url, headers, body, self._patience)
+        except ConnectionFailed as error:
+            error.args = (f"{self._what} failed: {error}",)
+            raise

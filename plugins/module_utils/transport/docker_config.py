@@ -1,0 +1,130 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Auth files of Docker (config.json) and Podman (auth.json).
+
+containers-auth.json(5); Docker's "docker login" reference.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import os
+from typing import Any, NamedTuple
+
+from ..model.errors import InvalidInput
+from ..model.reference import canonical_registry
+
+_LIMIT = 4 << 20
+
+
+class Login(NamedTuple):
+    """What to log in with. ``kind`` says where it comes from, never what it is.
+
+    ``token`` is sent as bearer as it is; ``identity_token`` is exchanged for one.
+    """
+
+    kind: str
+    username: str = ""
+    password: str = ""
+    token: str = ""
+    identity_token: str = ""
+
+    def secrets(self) -> tuple[str, ...]:
+        """What must not be printed."""
+        return tuple(s for s in (self.password, self.token, self.identity_token) if s)
+
+
+class AuthFile:
+    """The ``auths`` of one file, by registry and path."""
+
+    def __init__(self, path: str, kind: str) -> None:
+        """Reads ``path``; raises InvalidInput when it can't be read or isn't such a file."""
+        self.path = path
+        self._kind = kind
+        self._auths: dict[str, dict[str, Any]] = {}
+        auths = _read(path).get("auths")
+        if auths is None:
+            return
+        if not isinstance(auths, dict):
+            raise InvalidInput(f"the auth file {path} is damaged: auths is not an object")
+        for key, entry in auths.items():
+            name = _normal_name(key)
+            if name is not None and isinstance(entry, dict):
+                self._auths.setdefault(name, entry)
+
+    def find(self, host: str, repository: str) -> Login | None:
+        """The login of the longest key that covers ``host/repository``."""
+        parts = f"{host}/{repository}".rstrip("/").split("/")
+        for end in range(len(parts), 0, -1):
+            entry = self._auths.get("/".join(parts[:end]))
+            login = entry and self._login(entry)
+            if login:
+                return login
+        return None
+
+    def _login(self, entry: dict[str, Any]) -> Login | None:
+        """None for an entry that gives nothing, as beside a credential store."""
+        username, password = _text(entry, "username"), _text(entry, "password")
+        if _text(entry, "auth"):
+            username, password = self._decode(_text(entry, "auth"))
+        login = Login(
+            self._kind,
+            username,
+            password,
+            _text(entry, "registrytoken"),
+            _text(entry, "identitytoken"),
+        )
+        return login if login.secrets() else None
+
+    def _decode(self, auth: str) -> tuple[str, str]:
+        try:
+            username, colon, password = base64.b64decode(auth).decode().partition(":")
+        except (binascii.Error, UnicodeDecodeError, ValueError):
+            colon = ""
+        if not colon:
+            raise InvalidInput(f"the auth file {self.path} is damaged: an auth entry isn't base64")
+        return username, password.rstrip("\0\n\r")
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _read(path: str) -> dict[str, Any]:
+    try:
+        if not os.path.isfile(path):
+            raise InvalidInput(f"the auth file {path} isn't a file")
+        with open(path, "rb") as handle:
+            raw = handle.read(_LIMIT)
+    except OSError as error:
+        raise InvalidInput(f"the auth file {path} can't be read: {error.strerror}") from None
+    if not raw.strip():
+        return {}
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError):
+        raise InvalidInput(f"the auth file {path} is damaged: it isn't JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidInput(f"the auth file {path} is damaged: it isn't a JSON object")
+    return document
+
+
+def _normal_name(key: str) -> str | None:
+    """``host[:port][/path]`` of a key in any of its spellings.
+
+    Old keys are URLs such as ``https://index.docker.io/v1/``; None for what is no registry.
+    """
+    key = key.partition("://")[2] or key
+    host, _slash, path = key.strip("/").partition("/")
+    if path in ("v1", "v2"):
+        path = ""
+    try:
+        host = canonical_registry(host)
+    except InvalidInput:
+        return None
+    return f"{host}/{path}" if path else host

@@ -1,0 +1,107 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What an answer that says no means: which error it is, and whether trying again may help."""
+
+from __future__ import annotations
+
+import http
+import json
+from typing import NamedTuple
+
+from ..model.errors import (
+    AccessDenied,
+    AuthenticationFailed,
+    ImageSyncError,
+    NotFound,
+    RateLimited,
+    RegistryError,
+)
+from .answer import Answer
+from .retry import parse_retry_after
+from .text import clean, mask
+
+#: statuses after which the same request may succeed
+_TRANSIENT = {408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524}
+#: codes that stay true however often one asks; docker-registry sends some with status 500
+_FINAL = ("MANIFEST_", "NAME_", "DIGEST_", "TAG_", "SIZE_", "DENIED", "UNSUPPORTED", "UNAUTHORIZED")
+_BODY_LIMIT = 64 << 10
+_PULL_LIMIT = "pull rate limit"
+
+
+class Complaint(NamedTuple):
+    """The ``errors`` of an answer's body (distribution-spec, "Error Codes")."""
+
+    codes: tuple[str, ...]
+    text: str
+
+
+def read_complaint(answer: Answer) -> Complaint:
+    """What the body says; whatever it is, this doesn't fail."""
+    try:
+        body = answer.read(_BODY_LIMIT, "an error message").decode("utf-8", "replace")
+    except ImageSyncError:
+        return Complaint((), "")
+    try:
+        document = json.loads(body)
+        errors = document["errors"] if isinstance(document, dict) else []
+        found = [error for error in errors if isinstance(error, dict)][:5]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        is_page = "<" in body[:200]
+        return Complaint((), "" if is_page else clean(body, 200))
+    codes = tuple(clean(str(error.get("code", "")), 60) for error in found)
+    texts = [_one(error) for error in found]
+    return Complaint(codes, "; ".join(dict.fromkeys(text for text in texts if text)))
+
+
+def _one(error: dict[str, object]) -> str:
+    code = clean(str(error.get("code") or ""), 60)
+    message = clean(str(error.get("message") or ""), 200)
+    detail = error.get("detail")
+    if isinstance(detail, (dict, list)) and detail:
+        detail = json.dumps(detail)
+    extra = f" ({clean(str(detail), 160)})" if detail and str(detail) != message else ""
+    return f"{code}: {message}{extra}" if code and message else f"{code or message}{extra}"
+
+
+def problem_of(
+    answer: Answer, host: str, what: str, secrets: tuple[str, ...] = ()
+) -> RegistryError:
+    """The error for an answer that isn't what was asked for; reads the answer's body."""
+    complaint = read_complaint(answer)
+    status = answer.status
+    said = mask(complaint.text, secrets) or _phrase(status)
+    message = f"{host}: {what} failed with {status}: {said}{_advice(status, complaint, host)}"
+    codes = complaint.codes
+    retry_after = parse_retry_after(answer.header("Retry-After"))
+    final = any(code.startswith(_FINAL) for code in codes)
+    if status == 429 and _PULL_LIMIT in complaint.text and (retry_after or 1e9) > 60:
+        final = True
+    kind: type[RegistryError] = {
+        401: AuthenticationFailed,
+        403: AccessDenied,
+        404: NotFound,
+        429: RateLimited,
+    }.get(status, RegistryError)
+    transient = status in _TRANSIENT and not final
+    return kind(message, status, codes, transient, retry_after, host)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return http.HTTPStatus(status).phrase
+    except ValueError:
+        return "no explanation"
+
+
+def _advice(status: int, complaint: Complaint, host: str) -> str:
+    if status == 429 and _PULL_LIMIT in complaint.text:
+        return f"; the pull limit of {host} is used up: log in (see registries) or wait"
+    if status in (401, 403):
+        return f"; check the credentials for {host} and what they may do"
+    if status == 413:
+        return f"; {host}, or a proxy in front of it, limits the size of uploads"
+    if 300 <= status < 400:
+        return "; a write was redirected: is this a registry?"
+    return ""

@@ -1,0 +1,142 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Trying again: once decided per operation, here, for everything that is sent."""
+
+from __future__ import annotations
+
+import email.utils
+import random
+import re
+import threading
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ..model.errors import Cancelled, ConnectionFailed, ImageSyncError, RegistryError
+
+T = TypeVar("T")
+
+_FIRST_DELAY = 0.5
+_LONGEST_DELAY = 60.0
+#: a registry that asks for more patience than this many seconds is told no
+LONGEST_PAUSE = 120.0
+
+_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ns|us|µs|ms|s))?")
+_UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
+
+
+def parse_retry_after(text: str, now: float | None = None) -> float | None:
+    """Seconds to wait: a number, an HTTP date (RFC 9110, 10.2.3) or a Go duration (GHCR).
+
+    None where it says nothing that can be understood.
+    """
+    text = text.strip()
+    if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", text):
+        return float(text)
+    match = _DURATION.fullmatch(text)
+    if match and any(match.groups()):
+        hours, minutes, amount, unit = match.groups()
+        seconds = float(amount or 0) * _UNITS.get(unit or "s", 1.0)
+        return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds
+    try:
+        when = email.utils.parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    return max(0.0, when.timestamp() - (time.time() if now is None else now))
+
+
+class Pace:
+    """When each host may be asked next; a pause holds for all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._not_before: dict[str, float] = {}
+        self._over = threading.Event()
+
+    def pause(self, host: str, seconds: float) -> None:
+        """Nobody asks ``host`` for that long."""
+        with self._lock:
+            until = time.monotonic() + seconds
+            self._not_before[host] = max(until, self._not_before.get(host, 0.0))
+
+    def wait(self, host: str) -> None:
+        """Returns when ``host`` may be asked; raises Cancelled when the run ends before."""
+        while True:
+            with self._lock:
+                left = self._not_before.get(host, 0.0) - time.monotonic()
+            if self._over.is_set():
+                raise Cancelled("the run is ending")
+            if left <= 0:
+                return
+            self.sleep(left)
+
+    def sleep(self, seconds: float) -> None:
+        """Waits; raises Cancelled when the run ends before."""
+        if self._over.wait(seconds):
+            raise Cancelled("the run is ending")
+
+    def cancel(self) -> None:
+        """Ends the run: whoever waits or asks next gets Cancelled."""
+        self._over.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the run is ending."""
+        return self._over.is_set()
+
+
+class Retrier:
+    """Repeats an operation while its failures are transient."""
+
+    def __init__(self, retries: int, pace: Pace) -> None:
+        self.pace = pace
+        self._retries = retries
+        self._lock = threading.Lock()
+        self.count = 0
+
+    def run(self, host: str, operation: Callable[[int], T]) -> T:
+        """The result of ``operation(attempt)``; its last error, with the effort told, if none.
+
+        ``attempt`` counts from 0. A connection that was closed while idle is tried again at
+        once and isn't counted.
+        """
+        began = time.monotonic()
+        stale_allowed = True
+        attempt = 0
+        while True:
+            try:
+                return operation(attempt)
+            except ImageSyncError as error:
+                if not error.transient:
+                    raise
+                if stale_allowed and isinstance(error, ConnectionFailed) and error.stale:
+                    stale_allowed = False
+                    continue
+                if attempt >= self._retries:
+                    raise _exhausted(error, attempt + 1, time.monotonic() - began) from None
+                with self._lock:
+                    self.count += 1
+                self._wait(host, error, attempt)
+                attempt += 1
+
+    def _wait(self, host: str, error: ImageSyncError, attempt: int) -> None:
+        asked = None
+        if isinstance(error, RegistryError):
+            asked, host = error.retry_after, error.host or host
+        if asked is None:
+            limit = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt)
+            self.pace.sleep(random.uniform(0, limit))  # full jitter
+        elif asked > LONGEST_PAUSE:
+            error.args = (f"{error}; it asks to come back in {asked:.0f} seconds",)
+            raise error
+        else:
+            self.pace.pause(host, asked)
+
+
+def _exhausted(error: ImageSyncError, tries: int, seconds: float) -> ImageSyncError:
+    if tries > 1:
+        error.args = (f"{error} (tried {tries} times in {seconds:.0f} s)",)
+    error.transient = False
+    return error

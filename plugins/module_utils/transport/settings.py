@@ -1,0 +1,151 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the user says about registries: the option ``registries``, looked up field by field."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from ..model.errors import InvalidInput
+from ..model.reference import canonical_registry, check_repository, is_loopback
+
+_CONNECTION_FIELDS = ("plain_http", "validate_certs", "ca_path", "client_cert", "client_key")
+
+
+@dataclass(frozen=True)
+class RegistryEntry:
+    """One entry of ``registries``; None is "not given here"."""
+
+    host: str
+    path: str = ""
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    identity_token: str | None = field(default=None, repr=False)
+    plain_http: bool | None = None
+    validate_certs: bool | None = None
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+    @property
+    def name(self) -> str:
+        """``host[:port][/path]``."""
+        return f"{self.host}/{self.path}" if self.path else self.host
+
+    def covers(self, host: str, repository: str) -> bool:
+        """Whether this entry speaks of ``host/repository``."""
+        if self.host != host:
+            return False
+        return not self.path or f"{repository}/".startswith(f"{self.path}/")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """How one registry is reached."""
+
+    plain_http: bool
+    validate_certs: bool = True
+    ca_path: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that the transport is told.
+
+    ``retries``: further tries after the first, for each operation. ``timeout``: seconds without
+    a byte on a connection. ``concurrency``: operations in flight at once.
+    """
+
+    entries: tuple[RegistryEntry, ...] = ()
+    auth_file: str | None = None
+    retries: int = 5
+    timeout: int = 60
+    concurrency: int = 16
+
+    def lookup(self, host: str, repository: str, name: str) -> Any:
+        """One field for ``host/repository``: the longest matching entry that gives it."""
+        best: RegistryEntry | None = None
+        for entry in self.entries:
+            if not entry.covers(host, repository) or getattr(entry, name) is None:
+                continue
+            if best is None or len(entry.path) > len(best.path):
+                best = entry
+        return None if best is None else getattr(best, name)
+
+    def connection(self, host: str) -> Connection:
+        """How ``host`` is reached: loopback by plain HTTP, all others by HTTPS, unless told."""
+        given = {name: self.lookup(host, "", name) for name in _CONNECTION_FIELDS}
+        if given["plain_http"] is None:
+            given["plain_http"] = is_loopback(host)
+        if given["validate_certs"] is None:
+            given["validate_certs"] = True
+        return Connection(**given)
+
+    def secrets(self) -> tuple[str, ...]:
+        """All secrets given in ``registries``."""
+        values = [s for e in self.entries for s in (e.password, e.token, e.identity_token)]
+        return tuple(value for value in values if value)
+
+
+def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEntry, ...]:
+    """The option ``registries``, checked; raises InvalidInput."""
+    entries: list[RegistryEntry] = []
+    for values in given or ():
+        entry = _entry(values)
+        if any(other.name == entry.name for other in entries):
+            raise InvalidInput(f"registries has two entries for {entry.name}")
+        entries.append(entry)
+    found = Settings(tuple(entries))
+    for entry in entries:
+        _check_login(found, entry)
+        _check_files(entry)
+    return found.entries
+
+
+def _entry(values: Mapping[str, Any]) -> RegistryEntry:
+    name = str(values.get("name") or "").strip()
+    if "://" in name:
+        raise InvalidInput(f"registries: write {name!r} as host[:port], without a scheme")
+    host, _slash, path = name.rstrip("/").partition("/")
+    try:
+        host = canonical_registry(host)
+        if path:
+            check_repository(path)
+    except InvalidInput as error:
+        raise InvalidInput(f"registries: invalid name {name!r}: {error}") from None
+    known = {f.name for f in fields(RegistryEntry)} - {"host", "path"}
+    entry = RegistryEntry(host, path, **{k: values[k] for k in known if values.get(k) is not None})
+    misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]
+    if misplaced:
+        raise InvalidInput(
+            f"registries: {', '.join(misplaced)} of {entry.name} belong to the whole registry: "
+            f"give them in an entry named {host}"
+        )
+    return entry
+
+
+def _check_login(settings: Settings, entry: RegistryEntry) -> None:
+    username = settings.lookup(entry.host, entry.path, "username")
+    password = settings.lookup(entry.host, entry.path, "password")
+    if (username is None) != (password is None):
+        lacking = "password" if password is None else "username"
+        raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the other")
+
+
+def _check_files(entry: RegistryEntry) -> None:
+    for option in ("ca_path", "client_cert", "client_key"):
+        path = getattr(entry, option)
+        if path is not None and not os.path.exists(os.path.expanduser(path)):
+            raise InvalidInput(f"registries: {option} of {entry.name} doesn't exist: {path}")
+        if path is not None and not os.access(os.path.expanduser(path), os.R_OK):
+            raise InvalidInput(f"registries: {option} of {entry.name} can't be read: {path}")
+    if entry.client_key and not entry.client_cert:
+        raise InvalidInput(f"registries: {entry.name} has a client_key and no client_cert")

@@ -1,0 +1,86 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Where a server may send us: redirects, upload locations, token realms.
+
+An answer of a registry names other URLs; without rules it could lead us to plain HTTP, to
+services of this machine or of its cloud (169.254.169.254), or have us show a password there.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from urllib.parse import urljoin, urlsplit
+
+from ..model.errors import RegistryError
+from ..model.reference import is_loopback
+from .text import clean, printable_url
+from .wire import origin_of
+
+
+def check_target(url: str, home: str, what: str) -> None:
+    """Refuses a URL that ``home`` (an origin) may not send us to; raises RegistryError.
+
+    ``what`` begins the message: "a redirect", "the token realm".
+    """
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise RegistryError(f"{home}: {what} leads to an invalid URL") from None
+    shown = printable_url(url)
+    if parts.scheme not in ("http", "https") or not host:
+        raise RegistryError(f"{home}: {what} to {shown} was refused: not an HTTP address")
+    if parts.scheme == "http" and home.startswith("https:"):
+        raise RegistryError(f"{home}: {what} to {shown} was refused: it isn't encrypted")
+    if parts.username is not None or parts.password is not None:
+        raise RegistryError(f"{home}: {what} to {shown} was refused: it carries credentials")
+    if _is_internal(host) and not is_loopback(home.partition("://")[2]):
+        raise RegistryError(
+            f"{home}: {what} to {shown} was refused: it is an address of this machine or link"
+        )
+
+
+def redirect_target(url: str, location: str, home: str) -> str:
+    """Where a redirect from ``url`` leads; raises RegistryError when it may not."""
+    target = urljoin(url, clean(location, 8192))
+    check_target(target, home, "a redirect")
+    return target
+
+
+def upload_location(url: str, location: str, home: str) -> str:
+    """The URL of an upload session, from the Location of the answer to ``url``.
+
+    Behind a proxy that ends TLS, registries write their own address with http://; the same host
+    is then meant with https://.
+    """
+    if not location:
+        raise RegistryError(f"{home}: the registry opened an upload without a Location")
+    target = urljoin(url, location)
+    secure = f"https://{target.partition('://')[2]}"
+    if origin_of(target) != home and target.startswith("http://") and _same_host(secure, home):
+        target = secure
+    check_target(target, home, "an upload location")
+    return target
+
+
+def _same_host(url: str, home: str) -> bool:
+    here, there = urlsplit(url), urlsplit(home)
+    return here.hostname == there.hostname and here.port in (there.port, None, 80)
+
+
+def _is_internal(host: str) -> bool:
+    if is_loopback(host) or host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return (
+        address.is_loopback
+        or address.is_link_local
+        or address.is_unspecified
+        or address.is_multicast
+    )

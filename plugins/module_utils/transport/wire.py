@@ -1,0 +1,175 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One HTTP exchange: no redirects, no retries, no cookies, no netrc, exact bytes.
+
+The adapter of requests is used below its session: the session would apply ~/.netrc over our
+Authorization header, follow a redirected PUT as a GET, and costs a third more time.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from ..model.errors import ConnectionFailed
+from ..model.reference import is_loopback
+from .answer import Answer
+from .libraries import requests
+from .settings import Connection
+from .text import clean
+
+USER_AGENT = "imagesync.registry"
+_CONNECT_TIMEOUT = 15
+
+
+class Wire:
+    """Pooled connections to one origin (scheme, host, port) with its TLS and proxy settings."""
+
+    def __init__(self, origin: str, connection: Connection, timeout: int, pool_size: int) -> None:
+        """``origin``: ``https://host[:port]``; ``timeout``: seconds without a byte."""
+        self.origin = origin
+        self.host = origin.partition("://")[2]
+        self._timeout = (min(_CONNECT_TIMEOUT, timeout), timeout)
+        self._adapter = requests.adapters.HTTPAdapter(
+            pool_connections=2, pool_maxsize=pool_size, max_retries=0
+        )
+        self._verify = _verify(connection)
+        self._cert = _client_certificate(connection)
+        # Like Go's tools: what is on this machine is never reached through a proxy.
+        self._proxies = {} if is_loopback(self.host) else requests.utils.get_environ_proxies(origin)
+
+    def exchange(
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes | Iterable[bytes] | None = None,
+        patience: int = 0,
+    ) -> Answer:
+        """Sends one request and returns the answer with its body unread.
+
+        ``patience``: seconds to wait for the answer beyond the usual. Raises ConnectionFailed.
+        """
+        request = requests.PreparedRequest()
+        request.method, request.url = method, url
+        request.body = body  # type: ignore[assignment]  # http.client takes any iterable
+        request.headers = requests.structures.CaseInsensitiveDict(
+            {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **headers}
+        )
+        request.hooks = {"response": []}
+        connect, read = self._timeout
+        try:
+            response = self._adapter.send(
+                request,
+                stream=True,
+                timeout=(connect, read + patience),
+                verify=self._verify,
+                cert=self._cert,
+                proxies=self._proxies,
+            )
+        except requests.exceptions.RequestException as error:
+            raise self._failure(error, read + patience) from None
+        except (OSError, ValueError) as error:
+            # a certificate that can't be loaded, a header or URL that can't be sent
+            raise ConnectionFailed(f"{self.host}: {clean(str(error))}", transient=False) from None
+        return Answer(response, url)
+
+    def _failure(self, error: Exception, timeout: float) -> ConnectionFailed:
+        kinds = requests.exceptions
+        if isinstance(error, kinds.SSLError):
+            return ConnectionFailed(self._tls_problem(str(error)), transient=False)
+        if isinstance(error, kinds.ProxyError):
+            return ConnectionFailed(
+                f"the proxy for {self.host} refused or broke the connection "
+                f"({_innermost(error)}); see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+            )
+        if isinstance(error, kinds.ConnectTimeout):
+            return ConnectionFailed(f"{self.host} didn't accept a connection in time")
+        if isinstance(error, kinds.ReadTimeout) or "timed out" in str(error):
+            return ConnectionFailed(f"{self.host} didn't answer for {timeout:g} seconds")
+        text = str(error)
+        if any(sign in text for sign in ("NameResolution", "Name or service", "getaddrinfo")):
+            return ConnectionFailed(f"the host name of {self.host} can't be resolved")
+        if "refused" in text:
+            return ConnectionFailed(f"{self.host} refused the connection; is a registry there?")
+        stale = any(sign in text for sign in ("RemoteDisconnected", "ConnectionReset", "Broken"))
+        return ConnectionFailed(
+            f"{self.host} broke the connection ({_innermost(error)})", True, stale
+        )
+
+    def _tls_problem(self, text: str) -> str:
+        known = {
+            "WRONG_VERSION_NUMBER": "it doesn't speak TLS; set plain_http: true for it in "
+            "registries if it is meant to be reached by plain HTTP",
+            "HTTP_REQUEST": "it doesn't speak TLS; see plain_http in registries",
+            "certificate has expired": "its certificate has expired",
+            "self-signed certificate": "its certificate isn't signed by a known authority; "
+            "give the authority's certificate as ca_path in registries",
+            "self signed certificate": "its certificate isn't signed by a known authority; "
+            "give the authority's certificate as ca_path in registries",
+            "unable to get local issuer": "its certificate isn't signed by a known authority; "
+            "give the authority's certificate as ca_path in registries",
+            "doesn't match": "its certificate is for another host name",
+            "not valid for": "its certificate is for another host name",
+            "Hostname mismatch": "its certificate is for another host name",
+            "IP address mismatch": "its certificate is for another address",
+            "CERTIFICATE_REQUIRED": "it wants a client certificate; see client_cert in registries",
+            "BAD_CERTIFICATE": "it wants another client certificate; see client_cert in registries",
+            "UNKNOWN_CA": "it doesn't know the authority of the client certificate",
+        }
+        lowered = text.lower().replace("certificate required", "certificate_required")
+        for sign, meaning in known.items():
+            if sign.lower() in lowered:
+                return f"TLS with {self.host} failed: {meaning}"
+        return f"TLS with {self.host} failed: {clean(text)}"
+
+    def close(self) -> None:
+        """Closes all idle connections."""
+        self._adapter.close()
+
+
+def origin_of(url: str) -> str:
+    """``scheme://host[:port]`` of a URL, in lower case, without the scheme's usual port."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    host = f"[{host}]" if ":" in host else host
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    port = "" if parts.port in (None, usual) else f":{parts.port}"
+    return f"{parts.scheme.lower()}://{host}{port}"
+
+
+def _verify(connection: Connection) -> Any:
+    if not connection.validate_certs:
+        return False
+    if connection.ca_path:
+        return os.path.expanduser(connection.ca_path)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
+        if os.environ.get(name):
+            return os.environ[name]
+    return True
+
+
+def _client_certificate(connection: Connection) -> Any:
+    if not connection.client_cert:
+        return None
+    certificate = os.path.expanduser(connection.client_cert)
+    return (
+        (certificate, os.path.expanduser(connection.client_key))
+        if connection.client_key
+        else certificate
+    )
+
+
+def _innermost(error: BaseException) -> str:
+    """The name of the error at the bottom, without its text, which may hold a proxy's password."""
+    seen = error
+    while True:
+        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
+        inner = inner or getattr(seen, "reason", None)
+        if not isinstance(inner, BaseException) or inner is seen:
+            return type(seen).__name__
+        seen = inner
