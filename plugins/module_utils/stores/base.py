@@ -1,0 +1,121 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What a place that holds images can do; the engine knows nothing else of it."""
+
+from __future__ import annotations
+
+import enum
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Callable, NamedTuple
+
+from ..model.descriptor import Descriptor
+from ..model.manifest import Manifest
+
+
+class Written(enum.Enum):
+    """What became of a blob that was to be at its destination."""
+
+    COPIED = "copied"
+    MOUNTED = "mounted"
+    PRESENT = "present"
+
+
+class Deleted(enum.Enum):
+    """What became of something that was to be deleted."""
+
+    DELETED = "deleted"
+    GONE = "gone"
+    UNSUPPORTED = "unsupported"
+
+
+class TagPage(NamedTuple):
+    """The beginning of a repository's tag list.
+
+    ``exists`` is False where the registry says that it knows no such repository; ``complete``
+    when these are all tags.
+    """
+
+    tags: frozenset[str]
+    exists: bool
+    complete: bool
+
+
+class BlobReader(ABC):
+    """The content of one blob, on its way."""
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[bytes]:
+        """The content; the last piece comes only after size and digest were found right."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Gives up what is held open."""
+
+
+OpenBlob = Callable[[], BlobReader]
+
+
+class Repository(ABC):
+    """One repository of a registry (later: a layout on disk).
+
+    ``name`` is how it is written in references, ``path`` its name within its ``place``;
+    repositories of the same place can take blobs from each other.
+    """
+
+    name: str
+    path: str
+    place: str
+
+    @abstractmethod
+    def resolve(self, pointer: str) -> Descriptor | None:
+        """What a tag or digest names now; None where there is nothing."""
+
+    @abstractmethod
+    def manifest(self, pointer: str) -> Manifest:
+        """The manifest that a tag or digest names; its bytes match its digest."""
+
+    @abstractmethod
+    def has_blob(self, blob: Descriptor) -> bool:
+        """Whether the blob is here, with the right size."""
+
+    @abstractmethod
+    def open_blob(self, blob: Descriptor) -> BlobReader:
+        """Begins to read a blob."""
+
+    @abstractmethod
+    def read_blob(self, blob: Descriptor) -> bytes:
+        """The whole content of a small blob."""
+
+    @abstractmethod
+    def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
+        """Makes the blob exist here.
+
+        ``lender``: the path of a repository of the same place that has it, to mount it from.
+        """
+
+    @abstractmethod
+    def write_manifest(self, manifest: Manifest, tag: str | None) -> None:
+        """Stores the manifest, under a tag or by its digest, and sees that it is there."""
+
+    @abstractmethod
+    def first_tags(self) -> TagPage:
+        """What one request tells about the tags here."""
+
+    @abstractmethod
+    def tags(self) -> list[str]:
+        """All tags."""
+
+    @abstractmethod
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """The manifests whose subject is ``digest``."""
+
+    @abstractmethod
+    def delete_tag(self, tag: str) -> Deleted:
+        """Removes a tag and nothing else."""
+
+    @abstractmethod
+    def delete_manifest(self, digest: str) -> Deleted:
+        """Removes a manifest, and with it every tag that names it."""

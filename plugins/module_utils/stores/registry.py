@@ -1,0 +1,283 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""A repository of a registry (distribution-spec 1.1)."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, urljoin
+
+from ..model.descriptor import Descriptor
+from ..model.digest import algorithm_of, as_tag, digest_of, is_digest
+from ..model.errors import InvalidContent, InvalidInput, RegistryError
+from ..model.manifest import MEDIA_TYPES, SIZE_LIMIT, Manifest
+from ..model.reference import check_tag
+from ..transport.answer import Answer
+from ..transport.authenticator import Need
+from ..transport.client import RegistryClient
+from ..transport.wire import origin_of
+from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
+from .registry_blobs import RegistryBlobs
+
+_ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
+_LIST_LIMIT = 32 << 20
+#: Quay refuses more
+_PAGE = 100
+_MOST_PAGES = 20_000
+_NEXT = re.compile(r"<([^>]*)>\s*;[^,]*?\brel=\"?next\"?", re.IGNORECASE)
+
+
+class RegistryRepository(Repository):
+    """See Repository."""
+
+    def __init__(self, client: RegistryClient, path: str) -> None:
+        self._client = client
+        self.place, self.path = client.host, path
+        self.name = f"{client.host}/{path}"
+        self._blobs = RegistryBlobs(client, path)
+        self._pull = Need(path, "pull")
+        self._push = Need(path, "pull,push")
+
+    # manifests
+
+    def resolve(self, pointer: str) -> Descriptor | None:
+        """See Repository. One HEAD, where the registry answers it with a digest."""
+        what = f"looking for {_named(self.path, pointer)}"
+        url = self._manifest_url(pointer)
+        answer = self._client.call("HEAD", url, what, self._pull, (200, 404, 405, 501), _ACCEPT)
+        if answer.status == 404:
+            self._client.check_is_registry(answer)
+            return None
+        digest = _stored_digest(answer, pointer)
+        if answer.status != 200 or not digest:
+            try:
+                return self.manifest(pointer).descriptor()
+            except RegistryError as error:
+                if error.status == 404:
+                    return None
+                raise
+        return Descriptor(_content_type(answer), digest, answer.length() or 0)
+
+    def manifest(self, pointer: str) -> Manifest:
+        """See Repository. By tag, the body must match the digest that the registry names."""
+        return self._client.network.retrier.run(self.place, lambda _: self._read(pointer))
+
+    def _read(self, pointer: str) -> Manifest:
+        raw, answer = self._get(pointer)
+        wanted = _stored_digest(answer, pointer)
+        if not is_digest(pointer) and (not wanted or digest_of(raw, wanted) != wanted):
+            # no digest named, or another one: what is read by digest decides
+            wanted = wanted or digest_of(raw)
+            raw, answer = self._get(wanted)
+        actual = digest_of(raw, wanted)
+        if actual != wanted:
+            raise InvalidContent(
+                f"{self.place}: {_named(self.path, pointer)} should have the digest {wanted}, "
+                f"but what was sent has {actual}",
+                True,
+            )
+        try:
+            return Manifest(raw, _content_type(answer), wanted)
+        except InvalidContent as error:
+            self._client.check_is_registry(answer)
+            raise InvalidContent(f"{self.place}/{_named(self.path, pointer)}: {error}") from None
+
+    def _get(self, pointer: str) -> tuple[bytes, Answer]:
+        what = f"reading {_named(self.path, pointer)}"
+        url = self._client.url(self._manifest_url(pointer))
+        answer = self._client.once("GET", url, what, self._pull, (200,), _ACCEPT)
+        return answer.read(SIZE_LIMIT, f"the manifest of {_named(self.path, pointer)}"), answer
+
+    def write_manifest(self, manifest: Manifest, tag: str | None) -> None:
+        """See Repository. Confirmed by the answer, or by a HEAD where it says nothing."""
+        pointer = tag or manifest.digest
+        what = f"writing {_named(self.path, pointer)}"
+        headers = {"Content-Type": manifest.media_type, "Content-Length": str(len(manifest.raw))}
+        url = self._manifest_url(pointer)
+        answer = self._client.call("PUT", url, what, self._push, (201,), headers, manifest.raw)
+        answer.drain()
+        stored = answer.header("Docker-Content-Digest")
+        if algorithm_of(stored) != algorithm_of(manifest.digest):
+            found = self.resolve(pointer)
+            stored = found.digest if found else "nothing"
+        if stored != manifest.digest:
+            raise InvalidContent(
+                f"{self.place}: after {what}, it names {stored[:140]} instead of {manifest.digest}"
+            )
+
+    # blobs
+
+    def has_blob(self, blob: Descriptor) -> bool:
+        """See Repository."""
+        return self._blobs.has(blob)
+
+    def open_blob(self, blob: Descriptor) -> BlobReader:
+        """See Repository."""
+        return self._blobs.open(blob)
+
+    def read_blob(self, blob: Descriptor) -> bytes:
+        """See Repository."""
+        retrier = self._client.network.retrier
+        return retrier.run(self.place, lambda _: b"".join(self._blobs.open(blob)))
+
+    def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
+        """See Repository."""
+        return self._blobs.write(blob, source, lender)
+
+    # tags
+
+    def first_tags(self) -> TagPage:
+        """See Repository."""
+        url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
+        try:
+            found, following = self._page(url)
+        except RegistryError as error:
+            if error.status == 404 and "NAME_UNKNOWN" in error.codes:
+                self._blobs.unused = True
+                return TagPage(frozenset(), False, True)
+            raise
+        return TagPage(frozenset(found), True, not following and len(found) != _PAGE)
+
+    def tags(self) -> list[str]:
+        """See Repository. Read to the end, by Link where given, else by ``last``."""
+        seen: dict[str, None] = {}
+        url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
+        for _page in range(_MOST_PAGES):
+            try:
+                found, following = self._page(url)
+            except RegistryError as error:
+                if error.status == 404 and not seen:
+                    return []
+                raise
+            new = [tag for tag in found if tag not in seen]
+            seen.update(dict.fromkeys(new))
+            if not following and len(found) == _PAGE and new:
+                query = f"n={_PAGE}&last={quote(found[-1], safe='')}"
+                following = self._client.url(f"/v2/{self.path}/tags/list?{query}")
+            if not following or not new:
+                return list(seen)
+            url = following
+        raise InvalidContent(f"{self.name}: the tag list has no end")
+
+    def _page(self, url: str) -> tuple[list[str], str]:
+        """The valid tags of one page, and the URL of the next ("" at the end)."""
+        document, following = self._json(url, f"listing the tags of {self.path}")
+        tags = document.get("tags")
+        if tags is not None and not isinstance(tags, list):
+            raise InvalidContent(f"{self.name}: the tag list isn't a list")
+        return [tag for tag in tags or [] if _is_tag(tag)], following
+
+    # referrers
+
+    def referrers(self, digest: str) -> list[Descriptor]:
+        """See Repository. By the API, else by the tag that stands for it (tag schema)."""
+        url = self._client.url(f"/v2/{self.path}/referrers/{digest}")
+        try:
+            return list(self._referrers_of_api(url))
+        except RegistryError as error:
+            if error.status not in (400, 404, 405, 406):
+                raise
+        tag = as_tag(digest)
+        if self.resolve(tag) is None:
+            return []
+        index = self.manifest(tag)
+        return list(index.children) if index.is_index else []
+
+    def _referrers_of_api(self, url: str) -> Iterator[Descriptor]:
+        seen = {url}
+        while True:
+            document, following = self._json(url, f"listing the referrers in {self.path}")
+            index = Manifest(json.dumps(document).encode(), "")
+            yield from index.children
+            if not following or following in seen:
+                return
+            seen.add(following)
+            url = following
+
+    # deletion
+
+    def delete_tag(self, tag: str) -> Deleted:
+        """See Repository. Registries may refuse it: 400 or 405 (distribution-spec, end-9)."""
+        return self._delete(tag, (400, 405, 501))
+
+    def delete_manifest(self, digest: str) -> Deleted:
+        """See Repository."""
+        return self._delete(digest, ())
+
+    def _delete(self, pointer: str, unsupported: tuple[int, ...]) -> Deleted:
+        what = f"deleting {_named(self.path, pointer)}"
+        ok = (200, 202, 204, 404, *unsupported)
+        url = self._manifest_url(pointer)
+        try:
+            answer = self._client.call("DELETE", url, what, Need(self.path, "delete"), ok)
+        except RegistryError as error:
+            if error.status == 405:
+                raise RegistryError(
+                    f"{error}; this registry doesn't allow deletion (for docker-registry, see "
+                    "storage.delete.enabled in its configuration)",
+                    error.status,
+                    error.codes,
+                ) from None
+            raise
+        answer.drain()
+        if answer.status in unsupported:
+            return Deleted.UNSUPPORTED
+        return Deleted.GONE if answer.status == 404 else Deleted.DELETED
+
+    # requests
+
+    def _manifest_url(self, pointer: str) -> str:
+        if not is_digest(pointer):
+            check_tag(pointer)
+        return f"/v2/{self.path}/manifests/{pointer}"
+
+    def _json(self, url: str, what: str) -> tuple[dict[str, Any], str]:
+        """A JSON object, and the URL of the next page: of the same origin only."""
+
+        def attempt(_number: int) -> tuple[bytes, Answer]:
+            answer = self._client.once("GET", url, what, self._pull, (200,))
+            return answer.read(_LIST_LIMIT, f"the answer to {what}"), answer
+
+        raw, answer = self._client.network.retrier.run(self.place, attempt)
+        try:
+            document = json.loads(raw)
+        except (ValueError, RecursionError):
+            document = None
+        if not isinstance(document, dict):
+            self._client.check_is_registry(answer)
+            raise InvalidContent(f"{self.place}: {what} failed: the answer isn't a JSON object")
+        link = _NEXT.search(answer.header("Link"))
+        following = urljoin(url, link.group(1)) if link else ""
+        if following and origin_of(following) != origin_of(url):
+            raise InvalidContent(f"{self.place}: {what} failed: its next page is on another host")
+        return document, following
+
+
+def _named(path: str, pointer: str) -> str:
+    return f"{path}@{pointer}" if is_digest(pointer) else f"{path}:{pointer}"
+
+
+def _content_type(answer: Answer) -> str:
+    return answer.header("Content-Type").partition(";")[0].strip()
+
+
+def _stored_digest(answer: Answer, pointer: str) -> str:
+    """The digest that the answer names; by digest, that one unless the same kind differs."""
+    named = answer.header("Docker-Content-Digest").strip()
+    if not is_digest(named):
+        named = ""
+    if is_digest(pointer) and algorithm_of(named) != algorithm_of(pointer):
+        return pointer
+    return named
+
+
+def _is_tag(tag: Any) -> bool:
+    try:
+        return isinstance(tag, str) and bool(check_tag(tag))
+    except InvalidInput:
+        return False

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Blobs of a registry (distribution-spec, "Pulling blobs" and "Pushing blobs")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Callable
+from urllib.parse import quote
+
+from ..model.descriptor import Descriptor
+from ..model.errors import ImageSyncError, InvalidContent, RegistryError
+from ..transport.answer import Answer
+from ..transport.authenticator import Need
+from ..transport.client import RegistryClient
+from ..transport.trust import upload_location
+from .base import BlobReader, OpenBlob, Written
+from .verified import verified
+
+OpenBody = Callable[[], Iterable[bytes]]
+#: up to this size a blob is read whole before it is sent on
+_SMALL = 1 << 20
+#: from this size on it is worth a request to ask for the blob before it is sent
+_WORTH_ASKING = 2 << 20
+#: registries may take a while to put a large upload in its place: bytes a second to count on
+_STORING_RATE = 10 << 20
+
+
+class RegistryBlobs:
+    """The blobs of one repository."""
+
+    def __init__(self, client: RegistryClient, path: str) -> None:
+        self._client, self._path = client, path
+        self._host = client.host
+        #: whether no manifest was ever stored here, so that a refused mount says all
+        self.unused = False
+
+    def has(self, blob: Descriptor) -> bool:
+        """Whether the blob is here, with the right size."""
+        what = f"looking for blob {blob.digest} in {self._path}"
+        need = Need(self._path, "pull")
+        answer = self._client.call("HEAD", self._url(blob), what, need, (200, 404))
+        if answer.status == 404:
+            return False
+        # some registries answer HEAD without a length, or with 0
+        return answer.length() in (None, 0, blob.size)
+
+    def open(self, blob: Descriptor) -> BlobReader:
+        """Begins to read a blob: one try, as the caller tries the whole transfer again."""
+        what = f"reading blob {blob.digest} of {self._path}"
+        need = Need(self._path, "pull")
+        answer = self._client.once("GET", self._client.url(self._url(blob)), what, need, (200,))
+        length = answer.length()
+        if length is not None and length != blob.size:
+            answer.close()
+            raise InvalidContent(
+                f"{self._host}/{self._path}: blob {blob.digest} has {length} bytes, its "
+                f"descriptor says {blob.size}",
+                True,
+            )
+        return _RegistryBlob(answer, blob, f"{self._host}/{self._path}", self._client)
+
+    def write(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
+        """Makes the blob exist: mounted, found, or sent whole, until one of them succeeds.
+
+        An upload that failed is never continued: what the registry kept of it can't be proven.
+        """
+
+        def attempt(number: int) -> Written:
+            if number == 0:
+                found = self._ask(blob, lender)
+                if isinstance(found, Written):
+                    return found
+                session = found
+            else:
+                # the last try may have succeeded, with only its answer lost
+                if self.has(blob):
+                    return Written.COPIED
+                session = self._session()
+            self._send(blob, source, session)
+            return Written.COPIED
+
+        return self._client.network.retrier.run(self._host, attempt)
+
+    def _ask(self, blob: Descriptor, lender: str | None) -> Written | str:
+        """Asks for the blob and opens an upload in one request; the session's URL if it's needed.
+
+        "POST ?mount=D&from=R" (distribution-spec, "Mounting a blob from another repository")
+        answers 201 where that has an effect, and 202 with a session where it has none. With the
+        repository itself as R it asks whether the blob is here.
+        """
+        mount = f"?mount={quote(blob.digest, safe='')}&from={quote(lender or self._path, safe='')}"
+        sources = (lender,) if lender else ()
+        try:
+            session = self._session(mount, sources)
+        except RegistryError as error:
+            if error.transient or not 400 <= error.status < 500 or error.status == 429:
+                raise
+            session = self._session()  # no mounts here, or not from there
+        if not session:
+            return Written.MOUNTED if lender else Written.PRESENT
+        if blob.size > _WORTH_ASKING and not self.unused and self.has(blob):
+            self._cancel(session)
+            return Written.PRESENT
+        return session
+
+    def _session(self, query: str = "", sources: tuple[str, ...] = ()) -> str:
+        """The URL of a new upload session; "" where a mount made it needless."""
+        path = f"/v2/{self._path}/blobs/uploads/{query}"
+        url = self._client.url(path)
+        what = f"opening an upload to {self._path}"
+        need = Need(self._path, "pull,push", sources)
+        ok = (201, 202) if query else (202,)
+        answer = self._client.once("POST", url, what, need, ok, {"Content-Length": "0"})
+        answer.drain()
+        if answer.status == 201:
+            return ""
+        return upload_location(answer.url, answer.header("Location"), self._client.home)
+
+    def _send(self, blob: Descriptor, source: OpenBlob, session: str) -> None:
+        try:
+            first = source()
+            data = b"".join(first) if blob.size <= _SMALL else None
+        except Exception:
+            self._cancel(session)
+            raise
+        fresh, used = [first], []
+
+        def body() -> Iterable[bytes]:
+            if data is not None:
+                return self._counted([data] if data else [])
+            # a request that is repeated for a new token or a redirect reads the source anew
+            used.append(fresh.pop() if fresh else source())
+            return self._counted(used[-1])
+
+        try:
+            self._put(blob, session, body)
+        finally:
+            for reader in (*fresh, *used):
+                reader.close()
+
+    def _put(self, blob: Descriptor, session: str, body: OpenBody) -> None:
+        joint = "&" if "?" in session else "?"
+        url = f"{session}{joint}digest={quote(blob.digest, safe='')}"
+        headers = {"Content-Type": "application/octet-stream", "Content-Length": str(blob.size)}
+        answer = self._client.once(
+            "PUT",
+            url,
+            f"sending blob {blob.digest} to {self._path}",
+            Need(self._path, "pull,push"),
+            (201, 204),
+            headers,
+            body if blob.size else b"",
+            blob.size // _STORING_RATE,
+        )
+        answer.drain()
+        stored = answer.header("Docker-Content-Digest")
+        same_kind = stored.partition(":")[0] == blob.digest.partition(":")[0]
+        if stored and same_kind and stored != blob.digest:
+            raise InvalidContent(
+                f"{self._host}/{self._path}: blob {blob.digest} was stored as {stored[:140]}", True
+            )
+
+    def _counted(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            self._client.network.moved(uploaded=len(piece))
+            yield piece
+
+    def _cancel(self, session: str) -> None:
+        """Best effort: the registry forgets sessions by itself."""
+        what = f"cancelling an upload to {self._path}"
+        try:
+            need = Need(self._path, "pull,push")
+            self._client.once("DELETE", session, what, need, (204, 202, 200, 404)).drain()
+        except ImageSyncError:
+            return  # the upload's own error counts
+
+    def _url(self, blob: Descriptor) -> str:
+        return f"/v2/{self._path}/blobs/{blob.digest}"
+
+
+class _RegistryBlob(BlobReader):
+    """A blob as it comes from a registry."""
+
+    def __init__(
+        self, answer: Answer, blob: Descriptor, where: str, client: RegistryClient
+    ) -> None:
+        self._answer, self._blob, self._where, self._client = answer, blob, where, client
+
+    def __iter__(self) -> Iterator[bytes]:
+        return verified(self._counted(), self._blob, self._where)
+
+    def _counted(self) -> Iterator[bytes]:
+        network = self._client.network
+        for piece in self._answer.chunks():
+            network.moved(downloaded=len(piece))
+            yield piece
+
+    def close(self) -> None:
+        """Ends the transfer; a connection read to its end was given back already."""
+        self._answer.close()
