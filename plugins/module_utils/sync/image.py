@@ -1,0 +1,87 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One declared image on its way through a call."""
+
+from __future__ import annotations
+
+from ..model.descriptor import Descriptor
+from ..model.errors import ImageSyncError
+from ..model.manifest import Manifest
+from ..stores.base import Repository
+from .declared import Declared
+from .outcome import Outcome
+
+
+class Image:
+    """The declaration, the repositories it speaks of, and what is found out and done.
+
+    ``tree``: the manifests to be written, by digest. ``kept``: digests of blobs and manifests
+    that the destination repository is known to hold, because a manifest there names them.
+    ``whole``: the manifest itself is there, so that only the tag is missing. ``counted``: blobs
+    that the outcome has counted.
+    """
+
+    __slots__ = (
+        "counted",
+        "declared",
+        "kept",
+        "outcome",
+        "previous",
+        "repository",
+        "source",
+        "top",
+        "tree",
+        "whole",
+    )
+
+    def __init__(self, declared: Declared, repository: Repository, source: Repository | None):
+        self.declared = declared
+        self.repository = repository
+        self.source = source
+        self.outcome = Outcome(
+            str(declared.destination),
+            declared.name,
+            str(declared.source) if declared.source else "",
+        )
+        self.previous: Descriptor | None = None
+        self.top: Manifest | None = None
+        self.tree: dict[str, Manifest] = {}
+        self.kept: set[str] = set()
+        self.whole = False
+        self.counted: set[str] = set()
+
+    @property
+    def tag(self) -> str | None:
+        """The tag to be written; None for an image kept by digest and for a staged one."""
+        return None if self.declared.state == "staged" else self.declared.destination.tag
+
+    def found(self, descriptor: Descriptor) -> None:
+        """The destination tag (or digest) names something now."""
+        self.previous = descriptor
+        self.outcome.previous_digest = descriptor.digest
+
+    def wants(self, digest: str) -> None:
+        """The source names ``digest``."""
+        self.outcome.source_digest = digest
+
+    def settle(self, reason: str, digest: str, media_type: str, changed: bool = False) -> None:
+        """The image is at its place with ``digest``."""
+        outcome = self.outcome
+        outcome.reason, outcome.digest, outcome.changed = reason, digest, changed
+        outcome.id = self.declared.destination.at(digest)
+        outcome.media_type = media_type
+
+    def fail(self, error: ImageSyncError | str) -> None:
+        """The image can't be brought to its place."""
+        self.outcome.fail(str(error))
+
+    @property
+    def open(self) -> bool:
+        """Whether nothing is decided yet."""
+        return not self.outcome.reason
+
+    def size(self) -> int:
+        """Bytes of all its blobs that may have to move."""
+        return sum(blob.size for manifest in self.tree.values() for blob in manifest.blobs)

@@ -1,0 +1,158 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Looking at images without changing anything: for ``image_info`` and the lookups."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from ..model.config import ImageConfig, has_config, parse_config
+from ..model.errors import ImageSyncError, InvalidInput, NotFound
+from ..model.manifest import DEPTH_LIMIT, Manifest
+from ..model.platforms import Platform, choose
+from ..model.reference import Reference
+from ..stores.base import Repository
+from ..stores.places import Places
+from ..transport.client import Network
+from ..transport.settings import Settings
+from .workers import Workers
+
+
+class Child(NamedTuple):
+    """One image of an index, or the image itself where there is no index."""
+
+    platform: Platform | None
+    manifest: Manifest
+
+
+def digests(
+    references: list[Reference], settings: Settings, platform: Platform | None = None
+) -> list[str | None]:
+    """The digest that each reference names now, None where there is nothing.
+
+    ``platform``: the digest of that platform's own manifest. Raises ImageSyncError.
+    """
+
+    def find(reference: Reference, repository: Repository) -> str | None:
+        found = repository.resolve(reference.pointer)
+        if found is None or platform is None:
+            return found.digest if found else None
+        return _platform_digest(repository, found.digest, platform, reference)
+
+    return _for_each(references, settings, find)
+
+
+def describe(
+    references: list[Reference], settings: Settings, referrers: bool = False
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """The fields of ``image_info`` for each reference, and numbers about the call."""
+
+    def look(reference: Reference, repository: Repository) -> dict[str, Any]:
+        return _describe(reference, repository, referrers)
+
+    network = Network(settings)
+    images = _for_each(references, settings, look, network)
+    stats = {
+        "requests": dict(sorted(network.requests.items())),
+        "credentials": dict(sorted(network.keychain.kinds.items())),
+    }
+    return images, stats
+
+
+def _for_each(
+    references: list[Reference], settings: Settings, look: Any, network: Network | None = None
+) -> list[Any]:
+    """``look`` at all of them side by side over shared connections."""
+    network = network or Network(settings)
+    places = Places(network)
+    workers = Workers(settings.concurrency)
+
+    def one(reference: Reference) -> Any:
+        try:
+            return look(reference, places.repository(reference))
+        except ImageSyncError as error:
+            error.args = (f"{reference}: {error}",)
+            raise
+
+    try:
+        return workers.map(one, references)
+    finally:
+        network.pace.cancel()
+        workers.close()
+        network.close()
+
+
+def _platform_digest(
+    repository: Repository, digest: str, platform: Platform, reference: Reference
+) -> str:
+    top = repository.manifest(digest)
+    children = [c for c in top.children if c.platform]
+    if not top.is_index:
+        own = _config(repository, top).platform
+        offered = [own] if own else []
+    else:
+        offered = [child.platform for child in children if child.platform]
+    number = choose(platform, offered)
+    if number is None:
+        names = ", ".join(str(p) for p in offered if str(p) != "unknown/unknown")
+        raise InvalidInput(f"{reference} has no {platform}; it has: {names or 'no platform'}")
+    return children[number].digest if top.is_index else digest
+
+
+def _config(repository: Repository, manifest: Manifest) -> ImageConfig:
+    if manifest.config is None or not has_config(manifest):
+        return ImageConfig()
+    data = manifest.config.data
+    return parse_config(repository.read_blob(manifest.config) if data is None else data)
+
+
+def _describe(reference: Reference, repository: Repository, referrers: bool) -> dict[str, Any]:
+    result: dict[str, Any] = {"image": str(reference), "exists": False}
+    try:
+        top = repository.manifest(reference.pointer)
+    except NotFound:
+        return result
+    images = list(_images(repository, top, 1))
+    blobs = {b.digest: b.size for image in images for b in image.manifest.blobs}
+    named = [image for image in images if str(image.platform) != "unknown/unknown"]
+    configs = {image.manifest.digest: _config(repository, image.manifest) for image in named[:1]}
+    first = next(iter(configs.values()), ImageConfig())
+    if not top.is_index:
+        named = [Child(first.platform, top)] if first.platform else []
+    result.update(
+        exists=True,
+        id=reference.at(top.digest),
+        digest=top.digest,
+        media_type=top.media_type,
+        size=sum(blobs.values()),
+        platforms=[_platform_entry(image) for image in named if image.platform],
+        created=first.created or top.annotations.get("org.opencontainers.image.created", ""),
+        labels=first.labels,
+        annotations=top.annotations,
+    )
+    if referrers:
+        result["referrers"] = [
+            {"artifact_type": r.artifact_type, "digest": r.digest}
+            for r in repository.referrers(top.digest)
+        ]
+    return result
+
+
+def _platform_entry(image: Child) -> dict[str, Any]:
+    size = sum(blob.size for blob in image.manifest.unique_blobs())
+    return {"platform": str(image.platform), "digest": image.manifest.digest, "size": size}
+
+
+def _images(repository: Repository, manifest: Manifest, depth: int) -> Any:
+    """Every manifest below an index (those of nested ones too), or the image itself."""
+    if not manifest.is_index:
+        yield Child(None, manifest)
+        return
+    for child in manifest.children:
+        found = repository.manifest(child.digest)
+        if found.is_index and depth < DEPTH_LIMIT:
+            yield from _images(repository, found, depth + 1)
+        else:
+            yield Child(child.platform, found)

@@ -1,0 +1,101 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What became of each image, and of the whole call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+#: left out of a result when they are empty
+_OPTIONAL = (
+    "name",
+    "source",
+    "id",
+    "digest",
+    "source_digest",
+    "previous_digest",
+    "media_type",
+    "platforms",
+    "msg",
+    "warnings",
+)
+
+
+@dataclass
+class Outcome:
+    """One image's part of the result; the fields are those of the module's return values."""
+
+    destination: str
+    name: str = ""
+    source: str = ""
+    id: str = ""
+    digest: str = ""
+    source_digest: str = ""
+    previous_digest: str = ""
+    media_type: str = ""
+    platforms: list[str] = field(default_factory=list)
+    changed: bool = False
+    reason: str = ""
+    failed: bool = False
+    msg: str = ""
+    warnings: list[str] = field(default_factory=list)
+    bytes_copied: int = 0
+    blobs_copied: int = 0
+    blobs_mounted: int = 0
+    blobs_present: int = 0
+
+    def fail(self, message: str) -> None:
+        """The image failed; what it was to become isn't claimed."""
+        self.failed, self.reason, self.msg = True, "failed", message
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for Ansible."""
+        values = dict(vars(self))
+        for key in _OPTIONAL:
+            if not values[key]:
+                del values[key]
+        return values
+
+
+@dataclass
+class Report:
+    """The result of a call."""
+
+    images: list[Outcome]
+    stats: dict[str, Any]
+    credentials: dict[str, str]
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was written, or in check mode would be."""
+        return any(image.changed for image in self.images)
+
+    @property
+    def failures(self) -> list[Outcome]:
+        """The images that failed."""
+        return [image for image in self.images if image.failed]
+
+    def message(self) -> str:
+        """One line per failed image, "" when there is none."""
+        failed = self.failures
+        if len(self.images) == 1 and failed:
+            return f"{failed[0].destination}: {failed[0].msg}"
+        lines = [f"{image.destination}: {image.msg}" for image in failed]
+        waiting = sum(image.reason == "not_done" for image in self.images)
+        rest = f"; {waiting} more were not tried" if waiting else ""
+        head = f"{len(failed)} of {len(self.images)} images failed{rest}:"
+        return "\n".join([head, *lines]) if lines else ""
+
+    def diff(self) -> dict[str, str]:
+        """The digests before and after, for ``--diff``: changed images only."""
+        before, after = [], []
+        for image in self.images:
+            if image.changed and not image.failed:
+                before.append(f"{image.destination} {image.previous_digest or '(absent)'}\n")
+                gone = image.reason == "removed"
+                after.append(f"{image.destination} {'(absent)' if gone else image.digest}\n")
+        return {"before": "".join(before), "after": "".join(after)}

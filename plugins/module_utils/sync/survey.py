@@ -1,0 +1,233 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Finding out what each image lacks, by the fewest requests.
+
+The destination is asked first. Where it has the tag, one HEAD at each side tells whether there
+is anything to do. Where it doesn't, the source is read at once, and one tag list of the
+repository replaces the HEADs of the other tags.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from typing import Callable
+
+from ..model.descriptor import Descriptor
+from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, RegistryError
+from ..model.manifest import DEPTH_LIMIT, Manifest
+from ..model.reference import Reference
+from ..stores.base import Repository, TagPage
+from .image import Image
+from .workers import Workers
+
+_ASK, _READ = (1,), (2,)
+
+
+class Survey:
+    """Decides each image or gathers what is to be done for it (``Image.tree``)."""
+
+    def __init__(self, workers: Workers, failed: Callable[[Image, ImageSyncError], None]) -> None:
+        """``failed`` is told of each image that can't be surveyed."""
+        self._workers = workers
+        self._failed = failed
+        self._lock = threading.Lock()
+
+    def run(self, images: list[Image]) -> list[Image]:
+        """The images for which there is something to write, in their order."""
+        by_repository = defaultdict(list)
+        for image in images:
+            by_repository[image.repository.name].append(image)
+        for group in by_repository.values():
+            self._start(_ASK, group[0], lambda group=group: self._first(group))  # type: ignore[misc]
+        self._workers.finish()
+        return [image for image in images if image.open and image.top]
+
+    def _start(self, rank: tuple[int, ...], image: Image, job: Callable[[], None]) -> None:
+        def guarded() -> None:
+            try:
+                job()
+            except Cancelled:
+                return
+            except ImageSyncError as error:
+                self._failed(image, error)
+
+        self._workers.submit(rank, guarded)
+
+    # the destination
+
+    def _first(self, group: list[Image]) -> None:
+        """One image of a repository first: if its tag is missing, the tag list tells the rest."""
+        image, others = group[0], group[1:]
+        known: TagPage | None = None
+        try:
+            self._ask(image)
+            if image.previous is None:
+                known = self._list(image)
+        except Cancelled:
+            return
+        except ImageSyncError as error:
+            self._failed(image, error)
+        else:
+            self._after_destination(image, known)
+        for other in others:
+            self._start(
+                _ASK,
+                other,
+                lambda other=other: self._other(other, known),  # type: ignore[misc]
+            )
+
+    def _other(self, image: Image, known: TagPage | None) -> None:
+        if not (known and known.complete and _surely_absent(image, known)):
+            self._ask(image)
+        self._after_destination(image, known)
+
+    def _ask(self, image: Image) -> None:
+        place = image.declared.destination
+        found = image.repository.resolve(place.tag or place.pointer)
+        if found:
+            image.found(found)
+
+    def _list(self, image: Image) -> TagPage | None:
+        """A refusal is no failure: then each tag is asked for."""
+        try:
+            return image.repository.first_tags()
+        except (RegistryError, InvalidContent):
+            return None
+
+    def _after_destination(self, image: Image, known: TagPage | None) -> None:
+        if image.open:
+            self._start(_ASK, image, lambda: self._compare(image, known))
+
+    # the source
+
+    def _compare(self, image: Image, known: TagPage | None) -> None:
+        declared, previous = image.declared, image.previous
+        if previous and declared.immutable:
+            image.settle("immutable", previous.digest, previous.media_type)
+            return
+        digest = self._source_digest(image)
+        image.wants(digest)
+        if declared.destination.digest and declared.destination.digest != digest:
+            raise InvalidContent(
+                f"{declared.source} has the digest {digest}, the destination is declared with "
+                f"{declared.destination.digest}"
+            )
+        if previous and previous.digest == digest:
+            image.settle("in_sync", digest, previous.media_type)
+            return
+        if previous and declared.existing != "replace":
+            self._keep(image, previous)
+            return
+        self._look_by_digest(image, digest, known)
+        if image.open:
+            self._read_tree(image, digest)
+
+    def _source_digest(self, image: Image) -> str:
+        """The digest that the source names: by HEAD, or by reading it where it's needed anyway."""
+        reference, source = _source_of(image)
+        if reference.digest:
+            return reference.digest
+        if image.previous is None:
+            try:
+                image.top = source.manifest(reference.pointer)
+            except NotFound as error:
+                raise _missing(image, error) from None
+            return image.top.digest
+        found = source.resolve(reference.pointer)
+        if found is None:
+            raise _missing(image)
+        return found.digest
+
+    def _keep(self, image: Image, previous: Descriptor) -> None:
+        if image.declared.existing == "fail":
+            raise InvalidContent(
+                f"the tag exists with another digest ({previous.digest}) than the source's "
+                f"({image.outcome.source_digest}), and existing is fail"
+            )
+        image.settle("kept", previous.digest, previous.media_type)
+
+    def _look_by_digest(self, image: Image, digest: str, known: TagPage | None) -> None:
+        """Whether the manifest is there already, staged or under another tag."""
+        if (known and not known.exists) or not image.declared.destination.tag:
+            return
+        there = image.repository.resolve(digest)
+        image.whole = there is not None
+        if there and image.declared.state == "staged":
+            image.settle("staged", digest, there.media_type)
+
+    # what is to be written
+
+    def _read_tree(self, image: Image, digest: str) -> None:
+        _reference, source = _source_of(image)
+        if image.top is None:
+            try:
+                image.top = source.manifest(digest)
+            except NotFound as error:
+                raise _missing(image, error) from None
+        image.tree[digest] = image.top
+        if image.whole:
+            return
+        if image.previous:
+            self._learn(image, image.previous.digest)
+        self._descend(image, image.top, 1)
+
+    def _descend(self, image: Image, index: Manifest, depth: int) -> None:
+        """Reads the children of an index, each in a job of its own."""
+        if index.children and depth > DEPTH_LIMIT:
+            raise InvalidContent(f"indexes are nested deeper than {DEPTH_LIMIT} levels")
+        for child in index.children:
+            with self._lock:
+                if child.digest in image.kept or child.digest in image.tree:
+                    continue
+                image.tree[child.digest] = index  # a place holder, so that it is read once
+            self._start(
+                _READ,
+                image,
+                lambda child=child: self._child(image, child, depth),  # type: ignore[misc]
+            )
+
+    def _child(self, image: Image, child: Descriptor, depth: int) -> None:
+        _reference, source = _source_of(image)
+        manifest = source.manifest(child.digest)
+        with self._lock:
+            image.tree[child.digest] = manifest
+        self._descend(image, manifest, depth + 1)
+
+    def _learn(self, image: Image, digest: str, children: bool = True) -> None:
+        """What the old manifest at the destination names is there; it's no loss if it's not."""
+        try:
+            manifest = image.repository.manifest(digest)
+        except (RegistryError, InvalidContent):
+            return
+        wanted = {child.digest for child in image.top.children} if image.top else set()
+        found = [child.digest for child in manifest.children]
+        with self._lock:
+            image.kept.update(blob.digest for blob in manifest.blobs)
+            image.kept.update(wanted.intersection(found))
+        for child in found if children else ():
+            if child not in wanted:
+                self._start(
+                    _READ,
+                    image,
+                    lambda child=child: self._learn(image, child, False),  # type: ignore[misc]
+                )
+
+
+def _surely_absent(image: Image, known: TagPage) -> bool:
+    place = image.declared.destination
+    return not known.exists or bool(place.tag and place.tag not in known.tags)
+
+
+def _source_of(image: Image) -> tuple[Reference, Repository]:
+    """The source's reference and repository, which every image but an absent one has."""
+    if image.declared.source is None or image.source is None:
+        raise InvalidContent("this image has no source")
+    return image.declared.source, image.source
+
+
+def _missing(image: Image, error: NotFound | None = None) -> RegistryError:
+    detail = f" ({error})" if error and error.codes else ""
+    return NotFound(f"the source {image.declared.source} doesn't exist{detail}", 404)

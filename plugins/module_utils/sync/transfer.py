@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Moving what is missing: a graph of small steps over all images of the call.
+
+A blob goes once from its source to each destination place; other repositories there mount it,
+as soon as a manifest that names it is stored where it went first. Every manifest waits for its
+blobs and children, the tag for everything.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import Callable, NamedTuple
+
+from ..model.descriptor import Descriptor
+from ..model.errors import Cancelled, ImageSyncError, RegistryError
+from ..model.manifest import Manifest
+from ..stores.base import BlobReader, OpenBlob, Repository, Written
+from ..stores.verified import InlineBlob
+from .graph import Graph, Step
+from .image import Image
+from .workers import Workers
+
+_MANIFEST, _MOUNT, _BLOB = 1, 2, 3
+#: codes by which a registry says that something a manifest names isn't there
+_INCOMPLETE = {"MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN", "MANIFEST_UNKNOWN"}
+
+
+class Home(NamedTuple):
+    """Where in a place a blob is, or will be once ``commit`` is done."""
+
+    path: str
+    commit: Step | None
+
+
+class Totals:
+    """Blobs and bytes of the whole call."""
+
+    def __init__(self) -> None:
+        self.bytes_downloaded = 0
+        self.bytes_uploaded = 0
+        self.counts = dict.fromkeys(Written, 0)
+
+
+class Transfer:
+    """Plans and runs the steps for the images that need any."""
+
+    def __init__(
+        self,
+        workers: Workers,
+        check_mode: bool,
+        failed: Callable[[Image, ImageSyncError], None],
+    ) -> None:
+        """In check mode every step only looks. ``failed`` is told of each failed image."""
+        self._graph = Graph(workers)
+        self._check_mode = check_mode
+        self._failed = failed
+        self._homes: dict[tuple[str, str], Home] = {}
+        self._steps: dict[tuple[str, str], Step] = {}
+        self._lock = threading.Lock()
+        self.totals = Totals()
+
+    def run(self, images: list[Image]) -> None:
+        """Brings all images to their places; each one's outcome tells how that ended."""
+        for image in images:
+            for digest in image.kept:
+                self._homes.setdefault(
+                    (image.repository.place, digest), Home(image.repository.path, None)
+                )
+        # image by image, so that tags appear from the start; large ones first, as they end last
+        for turn, image in enumerate(sorted(images, key=lambda image: -image.size())):
+            self._place(image, turn)
+        self._graph.run()
+
+    # the plan
+
+    def _place(self, image: Image, turn: int) -> None:
+        if image.top is None:
+            return
+        top = image.top
+        last = self._graph.add((_MANIFEST,), lambda: self._finish(image))
+        if not image.whole:
+            self._add_content(image, top, last, turn)
+        if image.tag or not image.whole:
+            self._steps.setdefault((image.repository.name, top.digest), last)
+        settled = self._graph.add((0,), lambda: self._settle(image, last))
+        self._graph.waits(settled, last)
+
+    def _add_content(self, image: Image, manifest: Manifest, step: Step, turn: int) -> None:
+        """What ``manifest``, which ``step`` stores, needs before."""
+        for child in manifest.children:
+            if child.digest not in image.kept:
+                self._graph.needs(step, self._child_step(image, child.digest, turn))
+        for blob in manifest.unique_blobs():
+            if blob.digest in image.kept:
+                self._count_once(image, blob)
+            else:
+                self._graph.needs(step, self._blob_step(image, blob, step, turn))
+
+    def _child_step(self, image: Image, digest: str, turn: int) -> Step:
+        key = (image.repository.name, digest)
+        step = self._steps.get(key)
+        if step is None:
+            manifest = image.tree[digest]
+            step = self._graph.add(
+                (_MANIFEST,), lambda: self._write_manifest(image, manifest, None)
+            )
+            self._steps[key] = step
+            self._add_content(image, manifest, step, turn)
+        return step
+
+    def _blob_step(self, image: Image, blob: Descriptor, commit: Step, turn: int) -> Step:
+        repository = image.repository
+        key = (repository.name, blob.digest)
+        step = self._steps.get(key)
+        if step is not None:
+            self._count_once(image, blob)
+            return step
+        image.counted.add(blob.digest)
+        home = self._home(image, blob, commit)
+        lender = home.path if home.path != repository.path else None
+        rank = (_MOUNT,) if lender else (_BLOB, turn, -blob.size)
+        step = self._graph.add(rank, lambda: self._copy_blob(image, blob, home, lender))
+        if lender and home.commit:
+            self._graph.waits(step, home.commit)
+        self._steps[key] = step
+        return step
+
+    def _home(self, image: Image, blob: Descriptor, commit: Step) -> Home:
+        """Where the blob comes from within the destination's place; first come, first served."""
+        place = image.repository.place
+        if image.source is not None and image.source.place == place and not blob.foreign:
+            return Home(image.source.path, None)
+        return self._homes.setdefault((place, blob.digest), Home(image.repository.path, commit))
+
+    # the steps
+
+    def _copy_blob(self, image: Image, blob: Descriptor, home: Home, lender: str | None) -> None:
+        if blob.foreign and not (image.source and image.source.has_blob(blob)):
+            return  # it stays where its URLs say
+        if home.commit and home.commit.error:
+            lender = None  # it never got there
+        if self._check_mode:
+            written = self._foresee(image.repository, blob, lender)
+        else:
+            written = image.repository.write_blob(blob, _opener(image, blob), lender)
+        self._count_for(image, blob, written)
+
+    def _foresee(self, repository: Repository, blob: Descriptor, lender: str | None) -> Written:
+        if repository.has_blob(blob):
+            return Written.PRESENT
+        return Written.MOUNTED if lender else Written.COPIED
+
+    def _finish(self, image: Image) -> None:
+        if image.top is not None:
+            self._write_manifest(image, image.top, image.tag)
+
+    def _write_manifest(self, image: Image, manifest: Manifest, tag: str | None) -> None:
+        if self._check_mode:
+            return
+        try:
+            image.repository.write_manifest(manifest, tag)
+        except RegistryError as error:
+            if not _INCOMPLETE.intersection(error.codes):
+                raise
+            self._repair(image, manifest)
+            image.repository.write_manifest(manifest, tag)
+
+    def _repair(self, image: Image, manifest: Manifest) -> None:
+        """Something that was taken as present isn't: everything is looked at again."""
+        for child in manifest.children:
+            if image.repository.resolve(child.digest) is None and image.source:
+                found = image.tree.get(child.digest) or image.source.manifest(child.digest)
+                self._repair(image, found)
+                image.repository.write_manifest(found, None)
+        for blob in manifest.unique_blobs():
+            if blob.foreign and not (image.source and image.source.has_blob(blob)):
+                continue
+            written = image.repository.write_blob(blob, _opener(image, blob), None)
+            if written is not Written.PRESENT:
+                self._count_for(image, blob, written)
+
+    def _settle(self, image: Image, last: Step) -> None:
+        """The outcome, when the last step of the image is over."""
+        if isinstance(last.error, Cancelled):
+            return
+        if last.error is not None:
+            self._failed(image, last.error)
+        elif image.top is not None:
+            reason = "digest_differs" if image.previous else "absent"
+            if image.declared.state == "staged":
+                reason = "staged"
+            image.settle(reason, image.top.digest, image.top.media_type, changed=True)
+            image.outcome.platforms = image.top.platforms()
+        image.tree = {}
+        image.top = None
+
+    # counting
+
+    def _count_for(self, image: Image, blob: Descriptor, written: Written) -> None:
+        outcome = image.outcome
+        with self._lock:
+            if written is Written.COPIED:
+                outcome.blobs_copied += 1
+                outcome.bytes_copied += blob.size
+            elif written is Written.MOUNTED:
+                outcome.blobs_mounted += 1
+            else:
+                outcome.blobs_present += 1
+            self.totals.counts[written] += 1
+            if written is Written.COPIED:
+                self.totals.bytes_uploaded += blob.size
+                self.totals.bytes_downloaded += 0 if blob.data is not None else blob.size
+
+    def _count_once(self, image: Image, blob: Descriptor) -> None:
+        """A blob that is there, or that another image of the call brings, for the image's sake."""
+        if blob.digest not in image.counted:
+            image.counted.add(blob.digest)
+            image.outcome.blobs_present += 1
+            self.totals.counts[Written.PRESENT] += 1
+
+
+def _opener(image: Image, blob: Descriptor) -> OpenBlob:
+    """How to read the blob: from its descriptor where that carries it, else from the source."""
+    data, source = blob.data, image.source
+
+    def read() -> BlobReader:
+        if data is not None or source is None:
+            return InlineBlob(data or b"")
+        return source.open_blob(blob)
+
+    return read

@@ -1,0 +1,109 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Threads that run small jobs, the most urgent first, and end with the call."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import threading
+from collections.abc import Iterable
+from typing import Any, Callable, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+Job = Callable[[], None]
+#: lower is more urgent
+Rank = tuple[int, ...]
+
+
+class Workers:
+    """A pool whose jobs may submit further jobs; ``finish`` waits until none is left.
+
+    Jobs handle their own failures: what a job raises all the same ends the work and is raised
+    by ``finish``.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+        self._state = threading.Condition()
+        self._queue: list[tuple[Rank, int, Job]] = []
+        self._order = itertools.count()
+        self._threads: list[threading.Thread] = []
+        self._idle = 0
+        self._open = 0
+        self._closed = False
+        self._error: BaseException | None = None
+
+    def submit(self, rank: Rank, job: Job) -> None:
+        """Queues a job."""
+        with self._state:
+            if self._closed:
+                return
+            self._open += 1
+            heapq.heappush(self._queue, (rank, next(self._order), job))
+            if not self._idle and len(self._threads) < self._size:
+                thread = threading.Thread(target=self._work, name="imagesync", daemon=True)
+                self._threads.append(thread)
+                thread.start()
+            self._state.notify()
+
+    def finish(self) -> None:
+        """Returns when all jobs are done, or raises what one of them raised."""
+        with self._state:
+            while self._open and self._error is None:
+                # with a time limit, so that signals reach the main thread
+                self._state.wait(1.0)
+            if self._error is not None:
+                raise self._error
+
+    def map(self, function: Callable[[T], R], items: Iterable[T]) -> list[R]:
+        """``function`` of each item, side by side; the first exception is raised."""
+        given = list(items)
+        results: list[Any] = [None] * len(given)
+        errors: list[Exception] = []
+
+        def job(number: int) -> None:
+            try:
+                results[number] = function(given[number])
+            except Exception as error:  # raised again below, in the caller's thread
+                errors.append(error)
+
+        for number in range(len(given)):
+            self.submit((0,), lambda number=number: job(number))  # type: ignore[misc]
+        self.finish()
+        if errors:
+            raise errors[0]
+        return results
+
+    def close(self) -> None:
+        """Forgets what is queued and waits for what is running."""
+        with self._state:
+            self._closed = True
+            self._open -= len(self._queue)
+            self._queue.clear()
+            self._state.notify_all()
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self) -> None:
+        while True:
+            with self._state:
+                self._idle += 1
+                while not self._queue and not self._closed:
+                    self._state.wait()
+                self._idle -= 1
+                if self._closed:
+                    return
+                _rank, _number, job = heapq.heappop(self._queue)
+            try:
+                job()
+            except BaseException as error:  # a defect: the main thread raises it
+                with self._state:
+                    self._error = self._error or error
+            with self._state:
+                self._open -= 1
+                if not self._open or self._error:
+                    self._state.notify_all()
