@@ -1,0 +1,129 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Documentation of the options that modules and lookups share."""
+
+from __future__ import annotations
+
+
+class ModuleDocFragment:
+    """See plugins/module_utils/doors/arguments.py for the same options as an argument spec."""
+
+    DOCUMENTATION = r"""
+options:
+  registries:
+    description:
+      - How registries are reached and logged in to. Registries that need nothing of this don't need an entry.
+      - An option is looked up field by field, in the longest matching O(registries[].name) that gives it.
+      - Where no entry gives a login, auth files are asked, see O(auth_file).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description:
+          - The registry as C(host[:port]), or a part of it as C(host[:port]/path), for which the entry's login holds.
+          - C(docker.io) is the name of Docker Hub.
+          - Each name may occur once.
+        type: str
+        required: true
+      username:
+        description: The user to log in as, together with O(registries[].password).
+        type: str
+      password:
+        description: The password, or an access token that stands for one.
+        type: str
+      token:
+        description: Sent as bearer token as it is, instead of logging in.
+        type: str
+      identity_token:
+        description: An OAuth2 refresh token, exchanged for bearer tokens.
+        type: str
+      plain_http:
+        description:
+          - Whether the registry is spoken to without TLS.
+          - Without this option, registries on the loopback address are, and all others never are.
+          - Only in entries without a path.
+        type: bool
+      validate_certs:
+        description:
+          - Whether the registry's certificate is checked; it is, unless this is V(false).
+          - Only in entries without a path.
+        type: bool
+      ca_path:
+        description:
+          - PEM file with the certificate authorities that this registry's certificate is checked against, instead of
+            the usual ones.
+          - Only in entries without a path.
+        type: path
+      client_cert:
+        description:
+          - PEM file with the client certificate for this registry, with its key if O(registries[].client_key) isn't given.
+          - Only in entries without a path.
+        type: path
+      client_key:
+        description:
+          - PEM file with the unencrypted key of O(registries[].client_cert).
+          - Only in entries without a path.
+        type: path
+  auth_file:
+    description:
+      - File with logins, as C(podman login) and C(docker login) write it, read instead of the usual ones.
+      - Without this option, the first of these that has a login for the registry is used. The file that
+        E(REGISTRY_AUTH_FILE) names, Podman's C($XDG_RUNTIME_DIR/containers/auth.json) and
+        C(~/.config/containers/auth.json), Docker's C(~/.docker/config.json) (or below E(DOCKER_CONFIG)).
+    type: path
+    aliases: [authfile]
+  concurrency:
+    description: The most operations in flight at once.
+    type: int
+    default: 16
+  retries:
+    description: How often an operation is tried again, after its first try, when its failure may pass.
+    type: int
+    default: 5
+  timeout:
+    description: Seconds without a byte after which a connection is given up.
+    type: int
+    default: 60
+requirements:
+  - requests >= 2.25.1
+"""
+
+    # the same options for plugins on the controller, with their variables
+    PLUGIN = r"""
+options:
+  registries:
+    description:
+      - How registries are reached and logged in to, as in the option of the same name of
+        M(imagesync.registry.image_sync).
+      - A list of dictionaries. In the environment, the same as JSON.
+    type: raw
+    vars:
+      - name: imagesync_registries
+    env:
+      - name: IMAGESYNC_REGISTRIES
+  auth_file:
+    description:
+      - File with logins on the controller, read instead of the usual ones, see the option of the same name of
+        M(imagesync.registry.image_sync).
+    type: str
+    vars:
+      - name: imagesync_auth_file
+    env:
+      - name: IMAGESYNC_AUTH_FILE
+  concurrency:
+    description: The most operations in flight at once.
+    type: int
+    default: 16
+  retries:
+    description: How often an operation is tried again, after its first try, when its failure may pass.
+    type: int
+    default: 5
+  timeout:
+    description: Seconds without a byte after which a connection is given up.
+    type: int
+    default: 60
+requirements:
+  - requests >= 2.25.1
+"""

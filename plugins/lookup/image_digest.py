@@ -1,0 +1,125 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+name: image_digest
+short_description: The digest that an image reference names now
+version_added: 0.1.0
+author:
+  - The imagesync.registry team (@imagesync)
+description:
+  - Asks the registry which digest a tag names now, so that a deployment can use the digest. Tags are for people.
+  - All terms are asked for side by side.
+  - Lookups run on the controller. The registry must be reachable from there, and auth files are those of the controller.
+options:
+  _terms:
+    description: Image references.
+    required: true
+  format:
+    description:
+      - V(digest) gives C(sha256:...), V(id) gives C(registry/repository@sha256:...).
+    type: str
+    choices: [digest, id]
+    default: digest
+  platform:
+    description:
+      - Gives the digest of this platform's own manifest, such as V(linux/amd64), instead of that of the whole image.
+    type: str
+  missing:
+    description:
+      - What to do about an image that doesn't exist. V(error) fails, V(skip) leaves it out, V(empty) gives an empty string.
+    type: str
+    choices: [error, skip, empty]
+    default: error
+extends_documentation_fragment:
+  - imagesync.registry._connection.plugin
+seealso:
+  - module: imagesync.registry.image_sync
+"""
+
+EXAMPLES = r"""
+---
+- name: Show the digest of an image
+  ansible.builtin.debug:
+    msg: "{{ lookup('imagesync.registry.image_digest', 'registry.example.com/mirror/busybox:1.36') }}"
+
+- name: Deploy by digest
+  kubernetes.core.k8s:
+    definition: "{{ lookup('ansible.builtin.template', 'deployment.yml.j2') | from_yaml }}"
+  vars:
+    app_image: "{{ lookup('imagesync.registry.image_digest', 'registry.example.com/app:stable', format='id') }}"
+
+- name: Show the digests of several images for one platform
+  ansible.builtin.debug:
+    msg: "{{ query('imagesync.registry.image_digest', *references, platform='linux/arm64', missing='empty') }}"
+  vars:
+    references:
+      - registry.example.com/mirror/busybox:1.36
+      - registry.example.com/mirror/nginx:1.27
+    imagesync_registries:
+      - name: registry.example.com
+        username: reader
+        password: "{{ reader_password }}"
+"""
+
+RETURN = r"""
+_raw:
+  description: One digest or id for each term, in their order.
+  type: list
+  elements: str
+"""
+
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.plugins.lookup import LookupBase
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import ImageSyncError
+from ansible_collections.imagesync.registry.plugins.module_utils.model.platforms import (
+    parse_platform,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    Reference,
+    parse_reference,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.inspect import digests
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.libraries import (
+    REQUESTS_IMPORT_ERROR,
+)
+from ansible_collections.imagesync.registry.plugins.plugin_utils.options import lookup_settings
+
+
+class LookupModule(LookupBase):
+    """See DOCUMENTATION."""
+
+    def run(self, terms: list[Any], variables: Any = None, **kwargs: Any) -> list[str]:
+        """One digest or id for each term."""
+        self.set_options(var_options=variables, direct=kwargs)
+        if REQUESTS_IMPORT_ERROR is not None:
+            raise AnsibleLookupError(
+                "the Python library requests is missing on the controller, in the Python that "
+                "runs Ansible"
+            )
+        try:
+            return self._digests(terms)
+        except ImageSyncError as error:
+            raise AnsibleLookupError(str(error)) from error
+
+    def _digests(self, terms: list[Any]) -> list[str]:
+        settings = lookup_settings(self)
+        platform = self.get_option("platform")
+        references = [parse_reference(str(term)).with_default_tag() for term in terms]
+        found = digests(references, settings, parse_platform(platform) if platform else None)
+        results = [self._result(*pair) for pair in zip(references, found, strict=True)]
+        return [result for result in results if result is not None]
+
+    def _result(self, reference: Reference, digest: str | None) -> str | None:
+        if digest is None:
+            missing = self.get_option("missing")
+            if missing == "error":
+                raise AnsibleLookupError(f"the image {reference} doesn't exist")
+            return "" if missing == "empty" else None
+        return reference.at(digest) if self.get_option("format") == "id" else digest

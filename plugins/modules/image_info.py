@@ -1,0 +1,151 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_info
+short_description: Look at container images on a registry
+version_added: 0.1.0
+author:
+  - The imagesync.registry team (@imagesync)
+description:
+  - Tells digest, size, platforms, labels and more of images, reading manifests and configs, never layers.
+extends_documentation_fragment:
+  - imagesync.registry._attributes
+  - imagesync.registry._attributes.info_module
+  - imagesync.registry._connection
+options:
+  images:
+    description: The images to look at, as references with a tag or a digest.
+    type: list
+    elements: str
+    required: true
+  referrers:
+    description: Whether to list the signatures, SBOMs and other artifacts that refer to the image.
+    type: bool
+    default: false
+seealso:
+  - module: imagesync.registry.image_sync
+"""
+
+EXAMPLES = r"""
+---
+- name: Look at two images
+  imagesync.registry.image_info:
+    images:
+      - registry.example.com/mirror/busybox:1.36
+      - registry.example.com/mirror/nginx:1.27
+  register: found
+
+- name: Fail unless both are there for arm64
+  ansible.builtin.assert:
+    that:
+      - found.images | rejectattr('exists') | length == 0
+      - "'linux/arm64/v8' in (item.platforms | map(attribute='platform'))"
+  loop: "{{ found.images }}"
+  loop_control:
+    label: "{{ item.image }}"
+"""
+
+RETURN = r"""
+images:
+  description: One entry for each image, in the order asked.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    image:
+      description: The reference in full form.
+      type: str
+      returned: always
+    exists:
+      description: Whether it is there. If not, there are no further fields.
+      type: bool
+      returned: always
+    id:
+      description: The image by digest.
+      type: str
+      returned: when it exists
+      sample: registry.example.com/mirror/busybox@sha256:9ae97d36d26566ff84e8893c64a6dc4fe8ca6d1144bf5b87b2b85a32def253c7
+    digest:
+      description: The digest.
+      type: str
+      returned: when it exists
+    media_type:
+      description: Type of the manifest or index.
+      type: str
+      returned: when it exists
+    size:
+      description: Bytes of all blobs of all platforms, compressed as they are, each counted once.
+      type: int
+      returned: when it exists
+    platforms:
+      description: The platforms.
+      type: list
+      elements: dict
+      returned: when it exists
+      contains:
+        platform:
+          description: Its name.
+          type: str
+          sample: linux/arm64/v8
+        digest:
+          description: The digest of its own manifest.
+          type: str
+        size:
+          description: Bytes of its blobs.
+          type: int
+    created:
+      description: When it was made, as the config of its first platform says, else its annotation.
+      type: str
+      returned: when it exists
+    labels:
+      description: The labels of its first platform.
+      type: dict
+      returned: when it exists
+    annotations:
+      description: The annotations of the manifest or index.
+      type: dict
+      returned: when it exists
+    referrers:
+      description: The artifacts that refer to the image.
+      type: list
+      elements: dict
+      returned: when it exists and O(referrers=true)
+      contains:
+        artifact_type:
+          description: The kind of artifact.
+          type: str
+        digest:
+          description: Its digest.
+          type: str
+requests:
+  description: Number of requests for each registry.
+  returned: success
+  type: dict
+credentials:
+  description: For each registry the kind of place where its login was found, or V(anonymous).
+  returned: success
+  type: dict
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_info import (
+    ARGUMENT_SPEC,
+    image_info,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.module import run
+
+
+def main() -> None:
+    module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
+    run(module, lambda m: image_info(m.params))
+
+
+if __name__ == "__main__":
+    main()

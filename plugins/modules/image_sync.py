@@ -1,0 +1,313 @@
+#!/usr/bin/python
+
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: image_sync
+short_description: Mirror container images between registries, by digest
+version_added: 0.1.0
+author:
+  - The imagesync.registry team (@imagesync)
+description:
+  - Makes the destination hold exactly the image that the source names, whole and byte for byte, so that its digest stays.
+    All platforms of a multi-architecture image are copied, and so are artifacts that aren't images.
+  - Source and destination are compared by digest on every run. When there is nothing to do, that takes one HEAD request
+    at each side and nothing else.
+  - Nothing is copied that the destination has. What another repository of the destination registry has is mounted.
+  - The tag is written last. A run that fails, or is killed, leaves it as it was, and the next one goes on with what is
+    missing.
+  - The module talks to the registries itself; neither a container engine nor another tool is needed on the host.
+extends_documentation_fragment:
+  - imagesync.registry._attributes
+  - imagesync.registry._connection
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Not one request that writes is sent. The result says what would change, and how many blobs and bytes would move.
+  diff_mode:
+    support: full
+  idempotent:
+    support: full
+options:
+  source:
+    description:
+      - The image to copy, as C(registry/repository:tag), C(registry/repository@sha256:...), or in Docker's short form.
+      - With a tag and a digest, the digest decides what is copied, and the tag is what is written at the destination.
+    type: str
+  destination:
+    description:
+      - Where the image is to be. Without a tag it takes O(destination_tag).
+      - A source given by its digest alone is written by its digest, without a tag, unless the destination has one.
+      - With a digest, the source must have that digest.
+    type: str
+  images:
+    description:
+      - Many images in one call, over shared connections. Each takes the options of the module where it doesn't give
+        them itself.
+      - Equal entries count once. Two different ones for the same destination tag are an error.
+      - Mutually exclusive with O(source) and O(destination).
+    type: list
+    elements: dict
+    suboptions:
+      name:
+        description: A name of your choice, returned with the image's result.
+        type: str
+      source:
+        description: See O(source).
+        type: str
+      destination:
+        description: See O(destination).
+        type: str
+      state:
+        description: See O(state).
+        type: str
+        choices: [present, staged, absent]
+      destination_tag:
+        description: See O(destination_tag).
+        type: str
+      existing:
+        description: See O(existing).
+        type: str
+        choices: [replace, keep, fail]
+      immutable_tags:
+        description: See O(immutable_tags).
+        type: list
+        elements: str
+  state:
+    description:
+      - V(present) makes the destination tag name the source's image.
+      - V(staged) puts everything there by digest and moves no tag, so that the image can be tested first. V(present)
+        then moves only the tag.
+      - V(absent) removes the destination tag, and the manifest with its signatures and other referrers, unless another
+        tag or an index uses that manifest. It needs a tag or a digest in O(destination), and no O(source). By digest it
+        fails while a tag still names the image. The registry frees the space of layers with its garbage collection.
+    type: str
+    choices: [present, staged, absent]
+    default: present
+  destination_tag:
+    description:
+      - What the tag is called at the destination, where O(destination) has none. V({tag}) stands for the source's tag.
+      - Write it in quotes, since YAML takes bare braces for a mapping.
+    type: str
+    default: '{tag}'
+  existing:
+    description:
+      - What to do where the destination tag exists with another digest than the source's.
+      - V(replace) moves it, V(keep) leaves it, V(fail) leaves it and fails.
+    type: str
+    choices: [replace, keep, fail]
+    default: replace
+  immutable_tags:
+    description:
+      - Regular expressions on the whole source tag. A tag that matches one and exists at the destination is taken as
+        done, without asking the source.
+    type: list
+    elements: str
+  fail_fast:
+    description:
+      - Whether to stop at the first image that fails. Otherwise the others go on, and the task fails at the end.
+    type: bool
+    default: false
+seealso:
+  - module: imagesync.registry.image_info
+  - plugin: imagesync.registry.image_digest
+    plugin_type: lookup
+"""
+
+EXAMPLES = r"""
+---
+- name: Mirror one image
+  imagesync.registry.image_sync:
+    source: docker.io/library/busybox:1.36
+    destination: registry.example.com/mirror/busybox
+
+- name: Mirror many images in one call
+  imagesync.registry.image_sync:
+    registries:
+      - name: registry.example.com
+        username: mirror
+        password: "{{ mirror_password }}"
+    images:
+      - source: docker.io/library/nginx:1.27
+        destination: registry.example.com/mirror/nginx
+      - source: quay.io/prometheus/node-exporter:v1.8.2
+        destination: registry.example.com/mirror/node-exporter
+      - destination: registry.example.com/mirror/nginx:1.25
+        state: absent
+
+- name: Put a new version there for testing, without moving its tag
+  imagesync.registry.image_sync:
+    source: ghcr.io/example/app:2.0
+    destination: registry.example.com/app:stable
+    state: staged
+  register: staged
+
+- name: Show what to test
+  ansible.builtin.debug:
+    msg: "{{ staged.id }}"
+
+- name: Mirror through a registry with its own certificate authority
+  imagesync.registry.image_sync:
+    source: docker.io/library/redis:7.4
+    destination: registry.internal:5000/redis
+    immutable_tags:
+      - '\d+\.\d+\.\d+'
+    registries:
+      - name: registry.internal:5000
+        ca_path: /etc/pki/internal-ca.pem
+"""
+
+RETURN = r"""
+images:
+  description:
+    - One entry for each image, in the order declared. Fields without a value are left out.
+    - When the call stands for exactly one image, its fields are also given at the top level.
+  returned: always, unless the options are wrong
+  type: list
+  elements: dict
+  contains:
+    name:
+      description: The entry's name.
+      type: str
+      returned: when given
+    source:
+      description: The source in full form.
+      type: str
+      returned: when there is one
+    destination:
+      description: The destination in full form, with its tag or digest.
+      type: str
+      returned: always
+    id:
+      description: The image at its place, by digest. This is what a deployment should use.
+      type: str
+      returned: when the image is there, or in check mode would be
+      sample: registry.example.com/mirror/busybox@sha256:9ae97d36d26566ff84e8893c64a6dc4fe8ca6d1144bf5b87b2b85a32def253c7
+    digest:
+      description: The digest at the destination.
+      type: str
+      returned: when the image is there, or in check mode would be
+    source_digest:
+      description: The digest that the source names.
+      type: str
+      returned: when the source was asked
+    previous_digest:
+      description: What the destination named before.
+      type: str
+      returned: when there was something
+    media_type:
+      description: Type of the image's manifest or index.
+      type: str
+      returned: when the image is there, or in check mode would be
+    platforms:
+      description: The platforms of a multi-architecture image.
+      type: list
+      elements: str
+      returned: when the index was read
+      sample: [linux/amd64, linux/arm64/v8]
+    changed:
+      description: Whether something was written, or in check mode would be.
+      type: bool
+      returned: always
+    reason:
+      description:
+        - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it is
+          there by digest. V(in_sync), nothing was to do. V(kept), O(existing=keep) held. V(immutable), O(immutable_tags)
+          held. V(removed), it was removed. V(failed), see RV(images[].msg). V(not_done), O(fail_fast) stopped the call
+          before.
+      type: str
+      returned: always
+    failed:
+      description: Whether the image failed. Then the destination tag is as it was.
+      type: bool
+      returned: always
+    msg:
+      description: What failed.
+      type: str
+      returned: on failure
+    warnings:
+      description: What was noticed about this image.
+      type: list
+      elements: str
+      returned: when there are any
+    bytes_copied:
+      description: Bytes of the blobs that were copied for this image.
+      type: int
+      returned: always
+    blobs_copied:
+      description: Number of blobs that were copied for this image.
+      type: int
+      returned: always
+    blobs_mounted:
+      description: Number of blobs that were taken from another repository of the destination registry.
+      type: int
+      returned: always
+    blobs_present:
+      description: Number of blobs that were found at the destination. Those of images in sync aren't looked at.
+      type: int
+      returned: always
+stats:
+  description: Numbers of the whole call. In check mode, the bytes and blobs that would move.
+  returned: always, unless the options are wrong
+  type: dict
+  contains:
+    seconds:
+      description: How long the call took.
+      type: float
+    bytes_downloaded:
+      description: Bytes of blobs that were read from sources.
+      type: int
+    bytes_uploaded:
+      description: Bytes of blobs that were written to destinations.
+      type: int
+    blobs_copied:
+      description: Number of blobs that were copied.
+      type: int
+    blobs_mounted:
+      description: Number of blobs that were taken from another repository of the destination registry.
+      type: int
+    blobs_present:
+      description: Number of blobs that were found at the destination.
+      type: int
+    requests:
+      description: Number of requests for each registry.
+      type: dict
+      sample: {docker.io: 12, registry.example.com: 30}
+    retries:
+      description: How often an operation was tried again.
+      type: int
+credentials:
+  description: For each registry the kind of place where its login was found, or V(anonymous).
+  returned: always, unless the options are wrong
+  type: dict
+  sample: {docker.io: anonymous, registry.example.com: options}
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import (
+    ARGUMENT_SPEC,
+    MUTUALLY_EXCLUSIVE,
+    REQUIRED_ONE_OF,
+    image_sync,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.module import run
+
+
+def main() -> None:
+    module = AnsibleModule(
+        argument_spec=ARGUMENT_SPEC,
+        mutually_exclusive=MUTUALLY_EXCLUSIVE,
+        required_one_of=REQUIRED_ONE_OF,
+        supports_check_mode=True,
+    )
+    run(module, lambda m: image_sync(m.params, m.check_mode))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,51 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Options of lookups, made into the same Settings as those of modules."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from ansible.errors import AnsibleLookupError
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
+    CONNECTION_OPTIONS,
+    read_settings,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
+
+
+def lookup_settings(lookup: Any) -> Settings:
+    """The Settings of a lookup whose options are set.
+
+    A value from a variable arrives as it is written there, so it is templated here; one from
+    the environment is JSON. Both are then checked by the specification of the modules.
+    """
+    values = {name: lookup.get_option(name) for name in CONNECTION_OPTIONS}
+    for name in ("registries", "auth_file"):
+        if values[name] is not None:
+            values[name] = lookup._templar.template(values[name])
+    values["registries"] = _decoded(values["registries"])
+    given = {name: value for name, value in values.items() if value is not None}
+    checked = ArgumentSpecValidator(CONNECTION_OPTIONS).validate(given)
+    if checked.error_messages:
+        raise AnsibleLookupError("; ".join(checked.error_messages))
+    return read_settings(checked.validated_parameters)
+
+
+def _decoded(registries: Any) -> Any:
+    if not isinstance(registries, str):
+        return registries
+    if not registries.strip():
+        return None
+    try:
+        found = json.loads(registries)
+    except ValueError:
+        found = None
+    if not isinstance(found, list):
+        raise AnsibleLookupError("registries must be a list of dictionaries; as text, in JSON")
+    return found
