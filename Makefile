@@ -1,0 +1,26 @@
+# Any Python from 3.11 on will do to start; it finds the others itself.
+PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3.11 /usr/bin/python3 \
+	"$${PYENV_ROOT:-$$HOME/.pyenv}"/versions/3.1[1-9]*/bin/python3; do \
+	"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo "$$python" && break; \
+	done)
+DEV = $(if $(PYTHON),"$(PYTHON)" tools/dev.py,$(error No Python 3.11 or later was found))
+
+.PHONY: help test check demo clean
+
+help:
+	@echo 'make test    everything, on every Python found (some minutes)'
+	@echo 'make check   format, lint, types and unit tests on one Python (for while you work)'
+	@echo 'make demo    see the collection at work between registries on this machine'
+	@echo 'make clean   remove .build/, where the others put all they make'
+
+test:
+	@$(DEV) test
+
+check:
+	@$(DEV) check
+
+demo:
+	@$(DEV) demo
+
+clean:
+	rm -rf .build

@@ -1,0 +1,75 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What `make` calls: tries the collection out. All it makes is below .build/ in the checkout.
+
+dev.py check       format, lint, types, and unit tests on one Python
+dev.py test        everything, on every Python found
+dev.py demo        run demo/run where Ansible, the collection, docker-registry and skopeo are
+dev.py run CMD...  the same with any other command, such as: python -m pytest tests/unit -k tags
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from typing import TextIO
+
+from plan import Plan, left_out
+from pythons import find_pythons
+from stages import Runner, Stage
+from workspace import BUILD, LOGS, ROOT, prepare
+
+
+def main(words: list[str]) -> int:
+    """Do what the command line says."""
+    if not words or words[0] not in ("check", "test", "demo", "run") or words == ["run"]:
+        print(__doc__, file=sys.stderr)
+        return 2
+    BUILD.mkdir(exist_ok=True)
+    with (BUILD / "lock").open("w") as lock:
+        wait_for_turn(lock)
+        pythons = find_pythons()
+        for python in pythons:
+            use = f"ansible-core {python.core}" if python.core else "as a target"
+            print(f"Python {python.version:<5} {use:<18} {python.path}")
+        print(flush=True)
+        plan = Plan(pythons)
+        prepare(pythons)
+        if words[0] == "check":
+            return 0 if run_stages(plan.check(), []) else 1
+        if words[0] == "test":
+            return 0 if run_stages(plan.test(), left_out(plan)) else 1
+        if not run_stages(plan.run(), [], summary=False):
+            return 1
+    command = words[1:] if words[0] == "run" else [str(ROOT / "demo" / "run"), *words[1:]]
+    try:
+        return subprocess.run(command, env=plan.newest.variables(), check=False).returncode
+    except OSError as error:
+        print(f"Cannot start {command[0]}: {error.strerror}", file=sys.stderr)
+        return 1
+
+
+def run_stages(stages: list[Stage], missing: list[str], summary: bool = True) -> bool:
+    """Run the stages side by side, and say whether all went well."""
+    runner = Runner(stages, LOGS, slots=max(2, min(os.cpu_count() or 2, 4)))
+    runner.run()
+    if summary:
+        return runner.summary(missing)
+    return all(stage.state == "ok" for stage in stages)
+
+
+def wait_for_turn(lock: TextIO) -> None:
+    """Let no two runs work in one .build/ at a time."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print(f"Waiting for another run in {BUILD}", flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,253 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Everything that is tried, as stages."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
+from stages import Stage, StageFailed
+from workspace import (
+    BUILD,
+    COLLECTIONS,
+    NAMESPACE,
+    ROOT,
+    Environment,
+    copy_checkout,
+    install_programs,
+    prepare_ansible_test,
+)
+
+SANITY_CORES = ("2.19", "2.21")
+MYPY_PACKAGES = ("plugins", "tests.support")
+
+# Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
+NEED_CORE = ("action", "doors", "filter", "lookup", "modules", "plugin_utils")
+
+Work = Callable[[Stage], None]
+
+
+class Plan:
+    """The environments for the Pythons that were found, and the stages that run in them."""
+
+    def __init__(self, pythons: list[Python]) -> None:
+        """Choose what each Python is for."""
+        self.pythons = pythons
+        self.targets = [_target(p) for p in pythons if p.version in TARGETS]
+        # Newest first: that one is what `make check` and what is run once only use.
+        self.controllers = [_controller(p) for p in reversed(pythons) if p.version in CONTROLLERS]
+        if not self.controllers:
+            raise SystemExit("No Python 3.11 or later was found that can make environments.")
+        self.newest = self.controllers[0]
+        best = [p for p in pythons if p.version == "3.12"] or [self.newest.python]
+        self.tools = Environment("tools", best[0], ("-r", "tools/requirements.txt"))
+
+    # What is asked for
+
+    def check(self) -> list[Stage]:
+        """Return what is quick: for while one works."""
+        return [
+            *self._environments(self.tools, self.newest),
+            *self._format_lint_types(),
+            self._unit(self.newest),
+        ]
+
+    def test(self) -> list[Stage]:
+        """Return all there is; what takes long comes first, the rest fills the gaps."""
+        return [
+            self.programs(),
+            *self._environments(self.newest, self.tools, *self.controllers[1:], *self.targets),
+            *self._sanity(),
+            *self._format_lint_types(),
+            *self._packaging(),
+            *[self._unit(environment) for environment in self.controllers + self.targets],
+            *self._integration(),
+            *[self._system(environment) for environment in self.controllers],
+        ]
+
+    def run(self) -> list[Stage]:
+        """Return what has to be there before the demo, or a command of the user's, can start."""
+        return [self.programs(), *self._environments(self.newest)]
+
+    # The stages
+
+    def programs(self) -> Stage:
+        """Return the stage that sees to docker-registry and skopeo."""
+        return Stage("programs", "docker-registry and skopeo", install_programs)
+
+    def _environments(self, *environments: Environment) -> list[Stage]:
+        return [
+            Stage(f"env-{e.name}", f"environment of Python {e.python.version}: {e.path}", e.make)
+            for e in environments
+        ]
+
+    def _format_lint_types(self) -> list[Stage]:
+        return [
+            self._tool("ruff-format", "ruff", "format", "--check", "."),
+            self._tool("ruff", "ruff", "check", "."),
+            self._tool("yamllint", "yamllint", "--strict", "."),
+            Stage("mypy", "mypy, strict", self._mypy, ("env-tools",)),
+        ]
+
+    def _packaging(self) -> list[Stage]:
+        docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", ".")
+        return [
+            Stage("galaxy", "build, and galaxy-importer", self._galaxy, ("env-tools",)),
+            Stage("ansible-lint", "ansible-lint, production", self._ansible_lint, ("env-tools",)),
+            self._tool("docs", "antsibull-docs", *docs),
+            self._tool("changelog", "antsibull-changelog", "lint"),
+            self._tool("reuse", "reuse", "lint"),
+        ]
+
+    def _tool(self, name: str, *command: str) -> Stage:
+        def work(stage: Stage) -> None:
+            program = self.tools.bin / command[0]
+            stage.run(program, *command[1:], cwd=ROOT, env=self.tools.variables())
+
+        return Stage(name, " ".join(command), work, ("env-tools",))
+
+    def _mypy(self, stage: Stage) -> None:
+        mypy = (self.tools.bin / "mypy", "--config-file", ROOT / "pyproject.toml")
+        prefix = ".".join(NAMESPACE.parts)
+        packages = []
+        for package in MYPY_PACKAGES:
+            if _has_files(package.replace(".", "/"), "*.py"):
+                packages += ["-p", f"{prefix}.{package}"]
+        environment = self.tools.variables()
+        if packages:
+            stage.run(*mypy, *packages, cwd=COLLECTIONS, env=environment)
+        stage.run(*mypy, "tools", cwd=ROOT, env=environment | {"MYPYPATH": "tools"})
+
+    def _ansible_lint(self, stage: Stage) -> None:
+        # In a copy, as it writes to a folder of its own beside what it reads.
+        copy = copy_checkout(stage.name)
+        command = ("ansible-lint", "--offline", "--profile", "production")
+        stage.run(self.tools.bin / command[0], *command[1:], cwd=copy, env=self.tools.variables())
+
+    def _galaxy(self, stage: Stage) -> None:
+        copy = copy_checkout(stage.name)
+        package = BUILD / "package"
+        environment = self.tools.variables() | {"GALAXY_IMPORTER_CHECK_REQUIRED_TAGS": "true"}
+        build = ("collection", "build", "--force", "--output-path", package, copy)
+        for old in package.glob("*.tar.gz"):
+            old.unlink()
+        stage.run(self.tools.bin / "ansible-galaxy", *build, cwd=ROOT, env=environment)
+        (tarball,) = package.glob("*.tar.gz")
+        importer = (self.tools.bin / "python", "-m", "galaxy_importer.main", tarball.name)
+        stage.run(*importer, cwd=package, env=environment)
+        # It ends well whatever it finds in the parts.
+        found = re.search(r"^(ERROR|Traceback).*", stage.log_path.read_text("utf-8"), re.MULTILINE)
+        if found:
+            raise StageFailed(f"galaxy-importer: {found.group()}")
+        stage.note = str(tarball.relative_to(ROOT))
+
+    def _sanity(self) -> list[Stage]:
+        stages = []
+        for core in SANITY_CORES:
+            for environment in [e for e in self.controllers if e.python.core == core][:1]:
+                name = f"sanity-{core}"
+                title = f"ansible-test sanity of ansible-core {core}, on all Pythons found"
+                work = self._ansible_test(environment, "sanity", "--local")
+                stages.append(Stage(name, title, work, (f"env-{environment.name}",)))
+        return stages
+
+    def _integration(self) -> list[Stage]:
+        controller = self.newest
+        version = controller.python.version
+        stages = []
+        for target in [controller, *self.targets[:1]]:
+            python = f"controller:python={target.python.version}@{target.bin / 'python'}"
+            hosts = ("--controller", f"origin:python={version}", "--target", python)
+            stages.append(
+                Stage(
+                    f"integration-{target.name}",
+                    f"ansible-test integration from Python {version} to {target.python.version}",
+                    self._ansible_test(controller, "integration", *hosts),
+                    ("programs", f"env-{controller.name}", f"env-{target.name}"),
+                )
+            )
+        return stages
+
+    def _ansible_test(self, environment: Environment, command: str, *arguments: str) -> Work:
+        def work(stage: Stage) -> None:
+            if command == "integration" and not _has_files("tests/integration/targets", "*.yml"):
+                stage.note = "nothing there yet: tests/integration/targets"
+                return
+            if command == "integration" and " " in str(ROOT):
+                raise StageFailed("ansible-test cannot run these below a path with a space in it")
+            variables = prepare_ansible_test(stage, environment)
+            copy = copy_checkout(stage.name)
+            program = environment.bin / "ansible-test"
+            stage.run(program, command, *arguments, "--color", "no", cwd=copy, env=variables)
+
+        return work
+
+    def _unit(self, environment: Environment) -> Stage:
+        arguments = ["tests/unit"]
+        if not environment.python.core:
+            arguments += [f"--ignore-glob=*/unit/{name}" for name in NEED_CORE]
+            arguments += [f"--ignore-glob=*/unit/plugins/{name}" for name in NEED_CORE]
+        title = f"unit tests on Python {environment.python.version}"
+        work = self._pytest(environment, *arguments)
+        return Stage(f"unit-{environment.name}", title, work, (f"env-{environment.name}",))
+
+    def _system(self, environment: Environment) -> Stage:
+        python = environment.python
+        title = f"system tests with ansible-core {python.core} on Python {python.version}"
+        # Two processes, and nothing beside them: some of these tests look at the clock.
+        work = self._pytest(environment, "tests/system", "-n", "2", "--dist", "worksteal")
+        needs = ("programs", f"env-{environment.name}")
+        return Stage(f"system-{environment.name}", title, work, needs, slots=2)
+
+    def _pytest(self, environment: Environment, folder: str, *arguments: str) -> Work:
+        def work(stage: Stage) -> None:
+            if not _has_files(folder, "test_*.py"):
+                stage.note = f"nothing there yet: {folder}"
+                return
+            tmp = BUILD / "tmp" / stage.name
+            tmp.parent.mkdir(parents=True, exist_ok=True)
+            cwd = COLLECTIONS / NAMESPACE
+            python = environment.bin / "python"
+            words = [folder, "-q", *arguments]
+            stage.pytest(python, words, cwd=cwd, env=environment.variables(), tmp=tmp)
+
+        return work
+
+
+def left_out(plan: Plan) -> list[str]:
+    """Say what is not tried on this machine, for want of a Python."""
+    versions = {python.version for python in plan.pythons}
+    cores = {python.core for python in plan.pythons}
+    no_python = [version for version in TARGETS + CONTROLLERS if version not in versions]
+    no_core = [core for core in CORES if core not in cores]
+    lines = []
+    if no_python:
+        lines.append(f"Python {', '.join(no_python)}: not found")
+    if no_core:
+        lines.append(f"ansible-core {', '.join(no_core)}: no Python for it")
+    lines += [f"ansible-test sanity of ansible-core {c}" for c in SANITY_CORES if c in no_core]
+    if not plan.targets:
+        lines.append("unit and integration tests on a target older than the controllers")
+    if OLDEST in no_python:
+        lines.append("the oldest supported libraries: they go with Python " + OLDEST)
+    return lines
+
+
+def _target(python: Python) -> Environment:
+    old = "-oldest" if python.version == OLDEST else ""
+    return Environment(python.version, python, ("-r", f"tests/requirements{old}.txt"))
+
+
+def _controller(python: Python) -> Environment:
+    major, minor = python.core.split(".")
+    core = f"ansible-core>={python.core},<{major}.{int(minor) + 1}"
+    return Environment(python.version, python, (core, "-r", "tests/requirements.txt"))
+
+
+def _has_files(folder: str, pattern: str) -> bool:
+    return next(Path(ROOT, folder).rglob(pattern), None) is not None
