@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
 from ..model.errors import AuthenticationFailed
@@ -56,7 +57,7 @@ class Authenticator:
         self._refused: dict[Login, str] = {}
         self._accepted: set[Login] = set()
         self._lock = threading.Lock()
-        self._fetching: dict[tuple[object, frozenset[str]], threading.Lock] = {}
+        self._locks: dict[object, threading.Lock] = {}
 
     def login(self, need: Need) -> Login:
         """Who we are for this repository."""
@@ -87,7 +88,7 @@ class Authenticator:
         """The Authorization value after a 401 with these WWW-Authenticate headers.
 
         ``sent`` is what the refused request carried. None when there is nothing to answer with;
-        raises AuthenticationFailed when our login was refused.
+        raises AuthenticationFailed when a realm refuses our login.
         """
         challenge = choose_challenge(headers)
         login = self.login(need)
@@ -100,23 +101,41 @@ class Authenticator:
         scopes = _merge(need.scopes(), challenge.parameters.get("scope", ""))
         with self._lock:
             self._learned[need] = scopes
-            self._forget(challenge, login, sent)
+            self._forget(login, sent)
         return f"Bearer {self._token(challenge, login, scopes, False).value}"
 
-    def accepted(self, need: Need, sent: str | None) -> None:
-        """The registry took what was sent."""
-        if sent and sent.startswith("Basic "):
-            self._accepted.add(self.login(need))
+    @contextlib.contextmanager
+    def trial(self, need: Need, sent: str | None) -> Iterator[None]:
+        """Around a request with a password: the first one alone, until it is known to be good.
+
+        So a wrong password is tried once, not by all threads at a time.
+        """
+        login = self.login(need)
+        if not sent or not sent.startswith("Basic ") or login in self._accepted:
+            yield
+            return
+        with self._lock_for(login):
+            self._stop_if_refused(login)
+            yield
+
+    def tried(self, need: Need, sent: str | None, status: int) -> None:
+        """What became of a request; raises AuthenticationFailed for a password refused."""
+        login = self.login(need)
+        if not sent or not sent.startswith("Basic ") or login in self._accepted:
+            return
+        if status == 401:
+            self._refuse(login, self._wrong(login))
+        self._accepted.add(login)
 
     def _meet_basic(self, login: Login, sent: str | None) -> str | None:
-        if not login.password:
-            return None
-        if sent and sent.startswith("Basic "):
-            if login not in self._accepted:
-                self._refuse(login, self._wrong(login))
+        if not login.password or (sent and sent.startswith("Basic ")):
             return None
         self._stop_if_refused(login)
         return basic(login.username, login.password)
+
+    def _lock_for(self, key: object) -> threading.Lock:
+        with self._lock:
+            return self._locks.setdefault(key, threading.Lock())
 
     def _wrong(self, login: Login) -> str:
         return (
@@ -140,17 +159,21 @@ class Authenticator:
     ) -> Token:
         realm, service = challenge.parameters["realm"], challenge.parameters.get("service", "")
         place = (realm, service, login)
-        with self._lock:
-            fetching = self._fetching.setdefault((place, frozenset(scopes)), threading.Lock())
-        with fetching:  # one thread asks, the others find the token it got
+        with self._lock_for((place, frozenset(scopes))):  # the others find the token of the first
             self._stop_if_refused(login)
             with self._lock:
                 known = [t for t in self._tokens[place] if t.usable(fresh)]
                 self._tokens[place] = known
             covering = [t for t in known if t.scopes.issuperset(scopes)]
             if covering:
-                return covering[0]
-            token = self._fetch(realm, service, scopes, login)
+                return max(covering, key=lambda token: token.expires)
+            if login.secrets() and login not in self._accepted:
+                with self._lock_for(login):  # as in trial()
+                    self._stop_if_refused(login)
+                    token = self._fetch(realm, service, scopes, login)
+                    self._accepted.add(login)
+            else:
+                token = self._fetch(realm, service, scopes, login)
             with self._lock:
                 self._tokens[place].append(token)
             return token
@@ -176,7 +199,7 @@ class Authenticator:
                     raise
                 refresh = False
 
-    def _forget(self, challenge: Challenge, login: Login, sent: str | None) -> None:
+    def _forget(self, login: Login, sent: str | None) -> None:
         for place, tokens in self._tokens.items():
             if place[2] == login:
                 self._tokens[place] = [t for t in tokens if f"Bearer {t.value}" != sent]

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Callable, Optional, Union
 
-from ..model.errors import ConnectionFailed, RegistryError
+from ..model.errors import ConnectionFailed, ImageSyncError, RegistryError
 from ..model.reference import DOCKER_HUB
 from .answer import Answer
 from .authenticator import Authenticator, Need
@@ -156,21 +156,27 @@ class RegistryClient:
         """
         send = _Sending(self, method, headers or {}, body, patience, what)
         sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
-        answer = send.to(url, sent)
+        answer = self._try(send, url, need, sent)
         if answer.status == 401 and 401 not in ok and self._is_home(answer.url):
-            again = self._auth.meet(self._challenges(answer, need), need, sent)
+            again = self._auth.meet(self._challenges(answer), need, sent)
             if again:
                 answer.drain()
-                sent = again
-                answer = send.to(url, sent)
-                if answer.status == 401 and sent.startswith("Basic "):
-                    self._auth.meet(answer.all_headers("WWW-Authenticate"), need, sent)
+                answer = self._try(send, url, need, again)
         if answer.status in ok:
-            self._auth.accepted(need, sent)
             if method == "HEAD":
                 answer.drain()  # frees the connection
             return answer
         raise problem_of(answer, self.host, what, self._secrets(need))
+
+    def _try(self, send: _Sending, url: str, need: Need, sent: str | None) -> Answer:
+        with self._auth.trial(need, sent):
+            answer = send.to(url, sent)
+            try:
+                self._auth.tried(need, sent, answer.status if self._is_home(answer.url) else 0)
+            except ImageSyncError:
+                answer.close()
+                raise
+        return answer
 
     def check_is_registry(self, answer: Answer) -> None:
         """Raises RegistryError when an answer looks as if no registry had given it.
@@ -192,7 +198,7 @@ class RegistryClient:
     def _is_home(self, url: str) -> bool:
         return origin_of(url) == self._home
 
-    def _challenges(self, answer: Answer, need: Need) -> list[str]:
+    def _challenges(self, answer: Answer) -> list[str]:
         """The answer's challenges, or those of ``/v2/`` where it has none (gcr.io)."""
         found = answer.all_headers("WWW-Authenticate")
         if found:

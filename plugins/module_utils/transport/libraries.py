@@ -21,3 +21,4 @@ try:
     import urllib3.exceptions
 except ImportError:
     REQUESTS_IMPORT_ERROR = traceback.format_exc()
+    requests = urllib3 = None  # type: ignore[assignment]

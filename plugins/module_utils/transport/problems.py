@@ -26,6 +26,7 @@ from .text import clean, mask
 _TRANSIENT = {408, 425, 429, 499, 500, 502, 503, 504, 520, 521, 522, 523, 524}
 #: codes that stay true however often one asks; docker-registry sends some with status 500
 _FINAL = ("MANIFEST_", "NAME_", "DIGEST_", "TAG_", "SIZE_", "DENIED", "UNSUPPORTED", "UNAUTHORIZED")
+_PLAIN = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "UNAUTHORIZED", "DENIED")
 _BODY_LIMIT = 64 << 10
 _PULL_LIMIT = "pull rate limit"
 
@@ -58,7 +59,8 @@ def read_complaint(answer: Answer) -> Complaint:
 def _one(error: dict[str, object]) -> str:
     code = clean(str(error.get("code") or ""), 60)
     message = clean(str(error.get("message") or ""), 200)
-    detail = error.get("detail")
+    # the detail of these repeats what was asked
+    detail = None if code in _PLAIN else error.get("detail")
     if isinstance(detail, (dict, list)) and detail:
         detail = json.dumps(detail)
     extra = f" ({clean(str(detail), 160)})" if detail and str(detail) != message else ""
