@@ -27,6 +27,8 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
         module.fail_json(msg=str(error))
     for warning in result.pop("warnings", []):
         module.warn(warning)
+    if not module._diff:
+        result.pop("diff", None)
     if result.pop("failed", False):
         module.fail_json(**result)
     module.exit_json(**result)

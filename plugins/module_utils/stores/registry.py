@@ -22,7 +22,7 @@ from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
 from ..transport.wire import origin_of
 from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
-from .registry_blobs import RegistryBlobs
+from .registry_blobs import RegistryBlobs, Use
 
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 _LIST_LIMIT = 32 << 20
@@ -53,6 +53,7 @@ class RegistryRepository(Repository):
         if answer.status == 404:
             self._client.check_is_registry(answer)
             return None
+        self._blobs.use = Use.USED
         digest = _stored_digest(answer, pointer)
         if answer.status != 200 or not digest:
             try:
@@ -138,9 +139,10 @@ class RegistryRepository(Repository):
             found, following = self._page(url)
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
-                self._blobs.unused = True
+                self._blobs.use = Use.NEW
                 return TagPage(frozenset(), False, True)
             raise
+        self._blobs.use = Use.USED
         return TagPage(frozenset(found), True, not following and len(found) != _PAGE)
 
     def tags(self) -> list[str]:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Iterable, Iterator
 from typing import Callable
 from urllib.parse import quote
@@ -19,11 +20,20 @@ from ..transport.trust import upload_location
 from .base import BlobReader, OpenBlob, Written
 from .verified import verified
 
+
+class Use(enum.Enum):
+    """What is known of a repository: whether images were stored there before."""
+
+    UNKNOWN = 0
+    NEW = 1
+    USED = 2
+
+
 OpenBody = Callable[[], Iterable[bytes]]
 #: up to this size a blob is read whole before it is sent on
 _SMALL = 1 << 20
-#: from this size on it is worth a request to ask for the blob before it is sent
-_WORTH_ASKING = 2 << 20
+#: above this size it is worth a request to look for a blob that a registry didn't find unasked
+_WORTH_ASKING = {Use.USED: 2 << 20, Use.UNKNOWN: 256 << 20}
 #: registries may take a while to put a large upload in its place: bytes a second to count on
 _STORING_RATE = 10 << 20
 
@@ -34,8 +44,7 @@ class RegistryBlobs:
     def __init__(self, client: RegistryClient, path: str) -> None:
         self._client, self._path = client, path
         self._host = client.host
-        #: whether no manifest was ever stored here, so that a refused mount says all
-        self.unused = False
+        self.use = Use.UNKNOWN
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob is here, with the right size."""
@@ -101,7 +110,9 @@ class RegistryBlobs:
             session = self._session()  # no mounts here, or not from there
         if not session:
             return Written.MOUNTED if lender else Written.PRESENT
-        if blob.size > _WORTH_ASKING and not self.unused and self.has(blob):
+        # some registries don't look at their own repository when asked to mount from it
+        limit = _WORTH_ASKING.get(self.use)
+        if limit is not None and blob.size > limit and self.has(blob):
             self._cancel(session)
             return Written.PRESENT
         return session

@@ -94,8 +94,12 @@ class Report:
         """The digests before and after, for ``--diff``: changed images only."""
         before, after = [], []
         for image in self.images:
-            if image.changed and not image.failed:
+            if not image.changed or image.failed:
+                continue
+            if image.reason == "staged":
+                before.append(f"{image.id} (absent)\n")
+                after.append(f"{image.id} (staged)\n")
+            else:
                 before.append(f"{image.destination} {image.previous_digest or '(absent)'}\n")
-                gone = image.reason == "removed"
-                after.append(f"{image.destination} {'(absent)' if gone else image.digest}\n")
+                after.append(f"{image.destination} {image.digest or '(absent)'}\n")
         return {"before": "".join(before), "after": "".join(after)}

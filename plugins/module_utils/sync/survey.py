@@ -33,6 +33,7 @@ class Survey:
         """``failed`` is told of each image that can't be surveyed."""
         self._workers = workers
         self._failed = failed
+        self._samples: defaultdict[str, _Sample] = defaultdict(_Sample)
         self._lock = threading.Lock()
 
     def run(self, images: list[Image]) -> list[Image]:
@@ -59,12 +60,12 @@ class Survey:
     # the destination
 
     def _first(self, group: list[Image]) -> None:
-        """One image of a repository first: if its tag is missing, the tag list tells the rest."""
+        """One image of a repository first: if its tag is missing, a tag list tells of the rest."""
         image, others = group[0], group[1:]
         known: TagPage | None = None
         try:
             self._ask(image)
-            if image.previous is None:
+            if image.previous is None and others:
                 known = self._list(image)
         except Cancelled:
             return
@@ -151,11 +152,17 @@ class Survey:
 
     def _look_by_digest(self, image: Image, digest: str, known: TagPage | None) -> None:
         """Whether the manifest is there already, staged or under another tag."""
-        if (known and not known.exists) or not image.declared.destination.tag:
-            return
-        there = image.repository.resolve(digest)
+        if not image.declared.destination.tag:
+            return  # asked for by digest before
+        staged = image.declared.state == "staged"
+        if known is not None and not known.exists and not staged:
+            with self._lock:
+                sample = self._samples[image.repository.place]
+            there = sample.ask(lambda: image.repository.resolve(digest))
+        else:
+            there = image.repository.resolve(digest)
         image.whole = there is not None
-        if there and image.declared.state == "staged":
+        if there and staged:
             image.settle("staged", digest, there.media_type)
 
     # what is to be written
@@ -214,6 +221,27 @@ class Survey:
                     image,
                     lambda child=child: self._learn(image, child, False),  # type: ignore[misc]
                 )
+
+
+class _Sample:
+    """One image that speaks for all in the repositories of a place that have no tags.
+
+    They are new, or all of them were staged. Where the first isn't there, the others aren't
+    asked for: to write again what is there costs a little and does no harm.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._hit: bool | None = None
+
+    def ask(self, resolve: Callable[[], Descriptor | None]) -> Descriptor | None:
+        """What ``resolve`` finds; None unasked where the first was missing."""
+        with self._lock:
+            if self._hit is None:
+                found = resolve()
+                self._hit = found is not None
+                return found
+        return resolve() if self._hit else None
 
 
 def _surely_absent(image: Image, known: TagPage) -> bool:
