@@ -6,15 +6,14 @@
 
 dev.py check       format, lint, types, and unit tests on one Python
 dev.py test        everything, on every Python found
-dev.py demo        run demo/run where Ansible, the collection, docker-registry and skopeo are
-dev.py run CMD...  the same with any other command, such as: python -m pytest tests/unit -k tags
+dev.py demo        run demo/run.py where Ansible, the collection and a registry are
+dev.py run CMD...  any other command there, with skopeo too: python -m pytest tests/unit -k tags
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
-import subprocess
 import sys
 from typing import TextIO
 
@@ -33,7 +32,7 @@ def main(words: list[str]) -> int:
     with (BUILD / "lock").open("w") as lock:
         wait_for_turn(lock)
         pythons = find_pythons()
-        for python in pythons:
+        for python in pythons if words[0] != "demo" else []:
             use = f"ansible-core {python.core}" if python.core else "as a target"
             print(f"Python {python.version:<5} {use:<18} {python.path}")
         print(flush=True)
@@ -43,11 +42,17 @@ def main(words: list[str]) -> int:
             return 0 if run_stages(plan.check(), []) else 1
         if words[0] == "test":
             return 0 if run_stages(plan.test(), left_out(plan)) else 1
-        if not run_stages(plan.run(), [], summary=False):
+        stages = plan.demo() if words[0] == "demo" else plan.run()
+        if not run_stages(stages, [], summary=False):
             return 1
-    command = words[1:] if words[0] == "run" else [str(ROOT / "demo" / "run"), *words[1:]]
+    command = words[1:] if words[0] == "run" else ["python", str(ROOT / "demo" / "run.py")]
+    environment = plan.newest.variables()
+    if words[0] == "demo" and "NO_COLOR" not in os.environ:
+        del environment["NO_COLOR"]
+    sys.stdout.flush()
     try:
-        return subprocess.run(command, env=plan.newest.variables(), check=False).returncode
+        # In place of this process, so that Ctrl-C is for the command alone to answer.
+        os.execvpe(command[0], command, environment)
     except OSError as error:
         print(f"Cannot start {command[0]}: {error.strerror}", file=sys.stderr)
         return 1

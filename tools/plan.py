@@ -20,11 +20,12 @@ from workspace import (
     Environment,
     copy_checkout,
     install_programs,
+    install_registry,
     prepare_ansible_test,
 )
 
 SANITY_CORES = ("2.19", "2.21")
-MYPY_PACKAGES = ("plugins", "tests.support")
+MYPY_PACKAGES = ("plugins", "tests.support", "demo")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
 NEED_CORE = ("action", "doors", "filter", "lookup", "modules", "plugin_utils")
@@ -71,8 +72,13 @@ class Plan:
         ]
 
     def run(self) -> list[Stage]:
-        """Return what has to be there before the demo, or a command of the user's, can start."""
+        """Return what has to be there before a command of the user's can start."""
         return [self.programs(), *self._environments(self.newest)]
+
+    def demo(self) -> list[Stage]:
+        """Return what has to be there before the demo can start."""
+        registry = Stage("registry", "docker-registry", install_registry)
+        return [registry, *self._environments(self.newest)]
 
     # The stages
 
@@ -157,21 +163,20 @@ class Plan:
         return stages
 
     def _integration(self) -> list[Stage]:
+        # On the oldest target, as the system tests have the controllers' Pythons for targets.
         controller = self.newest
+        target = [*self.targets, controller][0]
         version = controller.python.version
-        stages = []
-        for target in [controller, *self.targets[:1]]:
-            python = f"controller:python={target.python.version}@{target.bin / 'python'}"
-            hosts = ("--controller", f"origin:python={version}", "--target", python)
-            stages.append(
-                Stage(
-                    f"integration-{target.name}",
-                    f"ansible-test integration from Python {version} to {target.python.version}",
-                    self._ansible_test(controller, "integration", *hosts),
-                    ("programs", f"env-{controller.name}", f"env-{target.name}"),
-                )
+        python = f"controller:python={target.python.version}@{target.bin / 'python'}"
+        hosts = ("--controller", f"origin:python={version}", "--target", python)
+        return [
+            Stage(
+                "integration",
+                f"ansible-test integration from Python {version} to {target.python.version}",
+                self._ansible_test(controller, "integration", *hosts),
+                ("programs", f"env-{controller.name}", f"env-{target.name}"),
             )
-        return stages
+        ]
 
     def _ansible_test(self, environment: Environment, command: str, *arguments: str) -> Work:
         def work(stage: Stage) -> None:

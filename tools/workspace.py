@@ -150,6 +150,20 @@ def install_programs(stage: Stage) -> None:
     stage.note = f"installed {', '.join(missing)}" if missing else "there already"
 
 
+def install_registry(stage: Stage) -> None:
+    """Install docker-registry where it is missing; the demo can do with a container engine too."""
+    if shutil.which("docker-registry"):
+        stage.note = "there already"
+        return
+    try:
+        install_packages(stage, [PROGRAMS["docker-registry"]])
+    except StageFailed as error:
+        engines = [engine for engine in ("docker", "podman") if shutil.which(engine)]
+        if not engines:
+            raise StageFailed(f"{error}, or Docker, or Podman") from error
+        stage.note = f"not installed; {' or '.join(engines)} may do"
+
+
 def install_packages(stage: Stage, packages: list[str]) -> None:
     """Install Debian packages as root or by sudo, or say that the user has to."""
     sudo = [] if os.geteuid() == 0 else ["sudo", "-n"]
@@ -171,8 +185,8 @@ def prepare_ansible_test(stage: Stage, environment: Environment) -> dict[str, st
     It starts them with get-pip.py from a server of its own, unless that is in its cache. And it
     hands no variables of the caller's on to pip: the configuration has to be in its home.
     """
-    # A home for each core, as two of them at work in one cache would get in each other's way.
-    variables = environment.variables(f"ansible-test-{environment.python.core}")
+    # A home for each stage, as two of them at work in one cache would get in each other's way.
+    variables = environment.variables(f"ansible-test-{stage.name}")
     pip = (str(environment.bin / "python"), "-m", "pip")
     source = next(environment.path.glob("lib/*/site-packages/ansible_test/_internal"))
     wanted = re.search(
