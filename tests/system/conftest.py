@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fixtures of the system tests."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.register_assert_rewrite("tests.support.sides", "tests.support.sync")
+
+from tests.support.fixtures import (  # noqa: E402
+    certificates,
+    destination,
+    destination_registry,
+    make_proxy,
+    make_registry,
+    make_strict,
+    repo,
+    source,
+    source_registry,
+    strict,
+    token_server,
+)
+from tests.support.sides import copied, quick, sides  # noqa: E402
+
+__all__ = [
+    "certificates",
+    "copied",
+    "destination",
+    "destination_registry",
+    "make_proxy",
+    "make_registry",
+    "make_strict",
+    "quick",
+    "repo",
+    "sides",
+    "source",
+    "source_registry",
+    "strict",
+    "token_server",
+]
