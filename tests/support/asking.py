@@ -47,6 +47,11 @@ def check_sentence(text: str, limit: int = 400) -> str:
     return text
 
 
+def templated(expression: str) -> str:
+    """The expression as a playbook has it."""
+    return "{{ " + expression + " }}"
+
+
 def basic(user: str, password: str) -> str:
     """The Authorization that these make."""
     return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()

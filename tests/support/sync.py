@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping
 from typing import Any
 
@@ -82,6 +83,7 @@ def foretold_then_done(*watched: Recorder, **options: Any) -> dict[str, Any]:
         assert [str(request) for request in proxy.writes()] == []
         proxy.clear()
     done = sync(**options)
+    assert not [thread for thread in threading.enumerate() if thread.name == "imagesync"]
     assert _prediction(foretold) == _prediction(done)
     return done
 

@@ -1,0 +1,286 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A password as canary: it is shown to its registry, and nowhere else is it ever seen."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from tests.support import images
+from tests.support.asking import basic, refusal, templated
+from tests.support.content import Image
+from tests.support.playbook import Run, run_tasks
+from tests.support.proxy import RecordingProxy
+from tests.support.registries import DockerRegistry
+from tests.support.strict_registry import StrictRegistry
+from tests.support.token_server import TokenServer
+
+SYNC = "imagesync.registry.image_sync"
+INFO = "imagesync.registry.image_info"
+LOOKUP = "imagesync.registry.image_digest"
+USER = "keeper"
+CANARY = 'canary-P4ss/w0rd+"é'
+IDENTITY = "canary-identity-token-0123"
+BEARER = "canary-bearer-token-4567"
+LOUD = ("-vvvvv", "--diff")
+
+
+def forms(secret: str) -> set[str]:
+    """The secret in every form in which text may hold it."""
+    login = f"{USER}:{secret}"
+    found = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1]}
+    found |= {json.dumps(json.dumps(secret)[1:-1])[1:-1], repr(secret)[1:-1]}
+    return found | {base64.b64encode(text.encode()).decode() for text in (secret, login)}
+
+
+@dataclass
+class Guarded:
+    """A registry that takes the canary alone, beside one that takes everybody."""
+
+    strict: StrictRegistry
+    front: RecordingProxy
+    other: RecordingProxy
+    image: Image
+    secrets: list[str] = field(default_factory=lambda: [CANARY])
+
+    @property
+    def host(self) -> str:
+        """The guarded one."""
+        return self.front.host
+
+    def login(self, **login: str) -> list[dict[str, Any]]:
+        """The option ``registries``; both have entries, one a login."""
+        given = login or {"username": USER, "password": CANARY}
+        return [{"name": self.host, **given}, {"name": self.other.host}]
+
+    def copy(self, name: str, **options: Any) -> dict[str, Any]:
+        """A task that copies from the guarded one to the other."""
+        both = {"source": f"{self.host}/team/app:1", "destination": f"{self.other.host}/{name}"}
+        return {SYNC: {**both, "retries": 0, **options}}
+
+    def check(self, run: Run, authorization: str, elsewhere: tuple[Any, ...] = ()) -> None:
+        """The canary is nowhere but in the requests to its registry, and there in its place."""
+        assert "Traceback" not in run.output
+        told = [run.output, json.dumps(run.results), json.dumps(run.results, ensure_ascii=False)]
+        for secret in self.secrets:
+            for form in forms(secret):
+                assert [_around(form, text) for text in told if form in text] == []
+                assert not self.other.saw(form)
+                assert not [server for server in elsewhere if server.saw(form)]
+        for request in self.front.requests:
+            shown = [value for name, value in request.headers if name.lower() != "authorization"]
+            for form in set().union(*map(forms, self.secrets)):
+                assert form not in request.target
+                assert not [value for value in shown if form in value]
+        logins = {r.header("Authorization") for r in self.front.with_header("Authorization")}
+        assert logins == {authorization}
+
+
+def _around(form: str, text: str) -> str:
+    """The place where the secret was found."""
+    start = text.index(form)
+    return text[max(0, start - 200) : start + len(form) + 40]
+
+
+@pytest.fixture
+def guarded(source_registry: DockerRegistry) -> Iterator[Guarded]:
+    """New ones, with an image at team/app:1."""
+    image = images.image("guarded")
+    with (
+        StrictRegistry(auth=(USER, CANARY), relative_location=True) as strict,
+        RecordingProxy(strict.url) as front,
+        RecordingProxy(source_registry.url) as other,
+    ):
+        strict.add("team/app", image, "1")
+        yield Guarded(strict, front, other, image)
+
+
+def work(guarded: Guarded, name: str, **options: Any) -> list[dict[str, Any]]:
+    """What every module does when all is well."""
+    back = {"source": f"{guarded.other.host}/{name}:1", "destination": f"{guarded.host}/{name}:2"}
+    return [
+        guarded.copy(name, **options),
+        guarded.copy(f"{name}/check", **options) | {"check_mode": True},
+        {SYNC: {**back, **options}},
+        {INFO: {"images": [f"{guarded.host}/team/app:1"], "referrers": True, **options}},
+        {SYNC: {"destination": f"{guarded.host}/{name}:2", "state": "absent", **options}},
+    ]
+
+
+def trouble(guarded: Guarded, name: str, **options: Any) -> list[dict[str, Any]]:
+    """What goes wrong, in many ways, some of them with the registry repeating the canary."""
+    echo = json.dumps({"errors": [{"code": "DENIED", "message": f"no, {CANARY}!"}]}).encode()
+    headers = {"Content-Type": "application/json", "Warning": f'299 - "{CANARY}"'}
+    for match, action, arg in (
+        ("manifests/denied", "status", 403),
+        ("manifests/broken", "status", 500),
+        ("manifests/cut", "rst_after", 0),
+    ):
+        guarded.front.inject(match, action, arg, times=-1, headers=headers, body=echo)
+    place = f"https://{USER}:{quote(CANARY, safe='')}@{guarded.host}/?password={quote(CANARY)}"
+    guarded.front.inject("manifests/moved", "status", 307, times=-1, headers={"Location": place})
+    tags = ("denied", "broken", "cut", "moved", "gone")
+    entries = [
+        {"source": f"{guarded.host}/team/app:{tag}", "destination": f"{guarded.other.host}/{name}"}
+        for tag in tags
+    ]
+    return [
+        {SYNC: {"images": entries, "retries": 0, **options}},
+        *(
+            {INFO: {"images": [f"{guarded.host}/team/app:{tag}"], "retries": 0, **options}}
+            for tag in tags[:4]
+        ),
+    ]
+
+
+def test_through_options(guarded: Guarded) -> None:
+    """Modules, well and not, as loud as it gets; a misspelt option and a wrong type too."""
+    options = {"registries": guarded.login()}
+    wrong = [{"name": guarded.host, "username": USER, "password": CANARY, "plain_http": "perhaps"}]
+    odd = [{"name": guarded.host, "username": USER, "password": CANARY, "pasword": "x"}]
+    half = [{"name": guarded.host, "password": CANARY}]
+    tasks = [
+        *work(guarded, "secrets/options", **options),
+        *trouble(guarded, "secrets/options", **options),
+        guarded.copy("secrets/x", registries=wrong),
+        guarded.copy("secrets/x", registries=odd),
+        guarded.copy("secrets/x", registries=half),
+        guarded.copy("secrets/x", **options, concurrency="lots"),
+    ]
+    run = run_tasks(tasks, *LOUD)
+    failed = [result["failed"] for result in run.results]
+    assert failed == [False] * 5 + [True] * 9
+    assert run[0]["credentials"][guarded.host] == "options"
+    assert guarded.strict.tag("secrets/options", "2") is None
+    guarded.check(run, basic(USER, CANARY))
+
+
+@pytest.mark.parametrize("where", ["option", "environment"])
+def test_through_an_auth_file(where: str, guarded: Guarded, tmp_path: Path) -> None:
+    """Ansible knows nothing of it, and so can't mask it: we must not say it."""
+    login = base64.b64encode(f"{USER}:{CANARY}".encode()).decode()
+    path = tmp_path / "auth.json"
+    path.write_text(json.dumps({"auths": {guarded.host: {"auth": login}}}), encoding="utf-8")
+    options = {"auth_file": str(path)} if where == "option" else {}
+    environment = {} if options else {"REGISTRY_AUTH_FILE": str(path)}
+    name = f"secrets/{where}"
+    tasks = [*work(guarded, name, **options), *trouble(guarded, name, **options)]
+    tasks.append(_shown(f"query('{LOOKUP}', '{guarded.host}/team/app:1')", options))
+    tasks.append(_shown(f"query('{LOOKUP}', '{guarded.host}/team/app:denied')", options))
+    run = run_tasks(tasks, *LOUD, environment=environment)
+    failed = [result["failed"] for result in run.results]
+    assert failed == [False] * 5 + [True] * 5 + [False, True]
+    kind = "auth_file" if where == "option" else "REGISTRY_AUTH_FILE"
+    assert run[0]["credentials"][guarded.host] == kind
+    guarded.check(run, basic(USER, CANARY))
+
+
+def _shown(expression: str, options: dict[str, str]) -> dict[str, Any]:
+    """A task with a lookup; its auth file comes by variable."""
+    variables = {"imagesync_auth_file": path} if (path := options.get("auth_file")) else {}
+    return {"ansible.builtin.debug": {"msg": templated(expression)}, "vars": variables}
+
+
+def test_through_a_lookup(guarded: Guarded) -> None:
+    """From the environment, where no task can show it."""
+    trouble(guarded, "unused")
+    environment = {"IMAGESYNC_REGISTRIES": json.dumps(guarded.login())}
+    tags = ("1", "denied", "broken", "cut", "moved", "gone")
+    query = f"query('{LOOKUP}', '{guarded.host}/team/app:TAG', retries=0)"
+    tasks = [_shown(query.replace("TAG", tag), {}) for tag in tags]
+    run = run_tasks(tasks, *LOUD, environment=environment)
+    assert [result["failed"] for result in run.results] == [False] + [True] * 5
+    assert run[0]["msg"] == [guarded.image.digest]
+    guarded.check(run, basic(USER, CANARY))
+
+
+def test_a_wrong_one(guarded: Guarded) -> None:
+    """Refused, it is as secret as before."""
+    guarded.strict.rules.auth = (USER, "another")
+    run = run_tasks([guarded.copy("secrets/wrong", registries=guarded.login())], *LOUD)
+    assert run.last["failed"]
+    assert "refused the login" in run.last["msg"]
+    guarded.check(run, basic(USER, CANARY))
+    assert len(guarded.front.with_header("Authorization")) == 1
+
+
+def test_a_bearer_token(guarded: Guarded) -> None:
+    """Given as ``token``: good, and then not."""
+    guarded.strict.rules.auth, guarded.strict.rules.bearer = None, BEARER
+    guarded.secrets.append(BEARER)
+    options = {"registries": guarded.login(token=BEARER)}
+    echo = BEARER.encode()
+    guarded.front.inject("manifests/denied", "status", 401, times=-1, body=echo)
+    denied = {INFO: {"images": [f"{guarded.host}/team/app:denied"], **options}}
+    run = run_tasks([*work(guarded, "secrets/bearer", **options), denied], *LOUD)
+    assert [result["failed"] for result in run.results] == [False] * 5 + [True]
+    guarded.check(run, f"Bearer {BEARER}")
+
+
+def test_a_token_server(guarded: Guarded) -> None:
+    """It gets the password or the identity token; the registry gets what it gives for them."""
+    with TokenServer(users={USER: CANARY}) as server, RecordingProxy(server.url) as realm:
+        server.realm = f"{realm.url}/token"
+        guarded.strict.rules.auth, guarded.strict.rules.token = None, server
+        server.identity_tokens[IDENTITY] = USER
+        guarded.secrets.append(IDENTITY)
+        tasks = [
+            guarded.copy("secrets/password", registries=guarded.login()),
+            guarded.copy("secrets/identity", registries=guarded.login(identity_token=IDENTITY)),
+        ]
+        run = run_tasks(tasks, *LOUD)
+        assert [result["failed"] for result in run.results] == [False, False]
+        given = {f"Bearer {token}" for token in server.grants}
+        shown = {r.header("Authorization") for r in guarded.front.with_header("Authorization")}
+        assert shown <= given
+        for token in server.grants:
+            assert token not in run.output
+            assert not guarded.other.saw(token)
+        asked = [request.header("Authorization") for request in realm.requests]
+        assert asked == [basic(USER, CANARY), None]
+        assert [request.method for request in server.token_requests] == ["GET", "POST"]
+        assert not realm.saw(IDENTITY)
+        told = run.output + json.dumps(run.results)
+        for form in forms(CANARY) | forms(IDENTITY):
+            assert form not in told
+            assert not guarded.front.saw(form) + guarded.other.saw(form)
+
+
+def test_a_token_server_that_repeats_what_it_was_sent(guarded: Guarded, tmp_path: Path) -> None:
+    """Its errors are passed on without that, also where Ansible couldn't mask it."""
+    logins = {
+        CANARY: {"username": USER, "password": CANARY},
+        IDENTITY: {"identity_token": IDENTITY},
+    }
+    with TokenServer(users={USER: CANARY}) as server, RecordingProxy(server.url) as realm:
+        server.realm = f"{realm.url}/token"
+        guarded.strict.rules.auth, guarded.strict.rules.token = None, server
+        for secret, login in logins.items():
+            echo = f"you said {secret} and {basic(USER, CANARY)}, didn't you".encode()
+            fault = realm.inject("/token", "status", 403, body=echo)
+            message = refusal(f"{guarded.host}/team/app:1", registries=guarded.login(**login))
+            assert fault.hits == 1
+            assert "you said" in message
+            assert not [form for form in forms(secret) if form in message]
+
+
+def test_content_elsewhere(guarded: Guarded) -> None:
+    """Blobs that the registry has at another server come without the login."""
+    with StrictRegistry() as storage:
+        storage.add("team/app", guarded.image, "1")
+        guarded.strict.rules.redirect_blobs_to = storage.url
+        run = run_tasks([guarded.copy("secrets/away", registries=guarded.login())], *LOUD)
+        assert run.last["reason"] == "absent"
+        assert run.last["digest"] == guarded.image.digest
+        assert storage.count("GET", "blob") == len(guarded.image.blobs)
+        assert storage.with_header("Authorization") == []
+        guarded.check(run, basic(USER, CANARY), (storage,))
