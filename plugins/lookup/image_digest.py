@@ -111,7 +111,8 @@ class LookupModule(LookupBase):
     def _digests(self, terms: list[Any]) -> list[str]:
         settings = lookup_settings(self)
         platform = self.get_option("platform")
-        references = [parse_reference(str(term)).with_default_tag() for term in terms]
+        texts = [str(term) for term in self._flatten(terms)]
+        references = [parse_reference(text).with_default_tag() for text in texts]
         found = digests(references, settings, parse_platform(platform) if platform else None)
         results = [self._result(*pair) for pair in zip(references, found, strict=True)]
         return [result for result in results if result is not None]

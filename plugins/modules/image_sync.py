@@ -216,10 +216,10 @@ images:
       returned: always
     reason:
       description:
-        - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it is
-          there by digest. V(in_sync), nothing was to do. V(kept), O(existing=keep) held. V(immutable), O(immutable_tags)
-          held. V(removed), it was removed. V(failed), see RV(images[].msg). V(not_done), O(fail_fast) stopped the call
-          before.
+        - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it was
+          put there by digest, without its tag. V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
+          V(immutable), O(immutable_tags) held. V(removed), it was removed. V(failed), see RV(images[].msg).
+          V(not_done), O(fail_fast) stopped the call before.
       type: str
       returned: always
     failed:

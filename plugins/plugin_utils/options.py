@@ -11,6 +11,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.utils.display import Display
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
     CONNECTION_OPTIONS,
@@ -34,18 +35,21 @@ def lookup_settings(lookup: Any) -> Settings:
     checked = ArgumentSpecValidator(CONNECTION_OPTIONS).validate(given)
     if checked.error_messages:
         raise AnsibleLookupError("; ".join(checked.error_messages))
-    return read_settings(checked.validated_parameters)
+    settings = read_settings(checked.validated_parameters)
+    for warning in settings.warnings():
+        Display().warning(warning)
+    return settings
 
 
 def _decoded(registries: Any) -> Any:
-    if not isinstance(registries, str):
-        return registries
-    if not registries.strip():
-        return None
-    try:
-        found = json.loads(registries)
-    except ValueError:
-        found = None
-    if not isinstance(found, list):
+    found = registries
+    if isinstance(found, str):
+        if not found.strip():
+            return None
+        try:
+            found = json.loads(found)
+        except ValueError:
+            found = "no JSON"
+    if found is not None and not isinstance(found, list):
         raise AnsibleLookupError("registries must be a list of dictionaries; as text, in JSON")
     return found

@@ -51,6 +51,8 @@ def digest_of(data: bytes, like: str = "sha256:") -> str:
 def as_tag(digest: str) -> str:
     """The tag that stands for a digest in the tag schemas of OCI referrers and cosign.
 
-    distribution-spec, "Referrers Tag Schema": the colon becomes a dash.
+    distribution-spec, "Referrers Tag Schema": the colon becomes a dash, and no more than 64
+    characters follow it.
     """
-    return digest.replace(":", "-", 1)
+    algorithm, _colon, encoded = digest.partition(":")
+    return f"{algorithm}-{encoded[:64]}"

@@ -121,12 +121,20 @@ def _split_registry(name: str) -> tuple[str, str]:
 def canonical_registry(host: str) -> str:
     """A registry's ``host[:port]`` in lower case, Docker Hub under its one name."""
     host = host.lower()
-    if not _REGISTRY.fullmatch(host):
+    if not _REGISTRY.fullmatch(host) or (host.startswith("[") and not _is_ipv6(host)):
         raise InvalidInput(f"{host!r} is not a registry host")
     port = host.rpartition(":")[2] if not host.endswith("]") and ":" in host else ""
     if port and not 0 < int(port) < 65536:
         raise InvalidInput(f"{port} is not a port")
     return DOCKER_HUB if host in _DOCKER_HUB_NAMES else host
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        ipaddress.IPv6Address(host[1:].partition("]")[0])
+    except ValueError:
+        return False
+    return True
 
 
 def check_repository(repository: str) -> str:

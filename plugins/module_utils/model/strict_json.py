@@ -12,6 +12,7 @@ runs it. Such documents are refused.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable
 from itertools import accumulate
@@ -21,7 +22,8 @@ from .errors import InvalidContent
 
 _DEEPEST = 64
 _LARGEST = 2**53
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
+# an unclosed string ends with the text, else each quote in it would be tried as a beginning
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[{\]}]")
 
 
@@ -35,6 +37,7 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_int=_bounded,
+            parse_float=_finite,
         )
     except UnicodeDecodeError:
         raise InvalidContent(f"{what} is not UTF-8") from None
@@ -47,9 +50,10 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
 
 def check_keys(value: dict[str, Any], known: Iterable[str], what: str) -> None:
     """Refuses a known key that is written in another case."""
-    lowered = {key.lower(): key for key in known}
+    # casefold, as Go does: the long s of "layer\u017f" is an s to it
+    folded = {key.casefold(): key for key in known}
     for key in value:
-        meant = lowered.get(key.lower())
+        meant = folded.get(key.casefold())
         if meant is not None and meant != key:
             raise InvalidContent(f"{what} has the key {key[:40]!r}, which must be {meant!r}")
 
@@ -75,6 +79,13 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not allowed")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("a number is too large")
+    return value
 
 
 def _bounded(digits: str) -> int:

@@ -29,6 +29,7 @@ _LIST_LIMIT = 32 << 20
 #: Quay refuses more
 _PAGE = 100
 _MOST_PAGES = 20_000
+_LINK_LIMIT = 8192
 _NEXT = re.compile(r"<([^>]*)>\s*;[^,]*?\brel=\"?next\"?", re.IGNORECASE)
 
 
@@ -91,7 +92,11 @@ class RegistryRepository(Repository):
     def _get(self, pointer: str) -> tuple[bytes, Answer]:
         what = f"reading {_named(self.path, pointer)}"
         url = self._client.url(self._manifest_url(pointer))
-        answer = self._client.once("GET", url, what, self._pull, (200,), _ACCEPT)
+        answer = self._client.once("GET", url, what, self._pull, (200, 404), _ACCEPT)
+        if answer.status == 404:
+            problem = self._client.problem(answer, what, self._pull)
+            self._client.check_is_registry(answer)
+            raise problem
         return answer.read(SIZE_LIMIT, f"the manifest of {_named(self.path, pointer)}"), answer
 
     def write_manifest(self, manifest: Manifest, tag: str | None) -> None:
@@ -192,7 +197,7 @@ class RegistryRepository(Repository):
 
     def _referrers_of_api(self, url: str) -> Iterator[Descriptor]:
         seen = {url}
-        while True:
+        for _page in range(_MOST_PAGES):
             document, following = self._json(url, f"listing the referrers in {self.path}")
             index = Manifest(json.dumps(document).encode(), "")
             yield from index.children
@@ -200,6 +205,7 @@ class RegistryRepository(Repository):
                 return
             seen.add(following)
             url = following
+        raise InvalidContent(f"{self.name}: the list of referrers has no end")
 
     # deletion
 
@@ -253,9 +259,13 @@ class RegistryRepository(Repository):
         if not isinstance(document, dict):
             self._client.check_is_registry(answer)
             raise InvalidContent(f"{self.place}: {what} failed: the answer isn't a JSON object")
-        link = _NEXT.search(answer.header("Link"))
-        following = urljoin(url, link.group(1)) if link else ""
-        if following and origin_of(following) != origin_of(url):
+        link = _NEXT.search(answer.header("Link")[:_LINK_LIMIT])
+        try:
+            following = urljoin(url, link.group(1)) if link else ""
+            elsewhere = bool(following) and origin_of(following) != origin_of(url)
+        except ValueError:  # no URL at all
+            elsewhere = True
+        if elsewhere:
             raise InvalidContent(f"{self.place}: {what} failed: its next page is on another host")
         return document, following
 

@@ -76,9 +76,11 @@ class RegistryBlobs:
 
         An upload that failed is never continued: what the registry kept of it can't be proven.
         """
+        sent = False
 
         def attempt(number: int) -> Written:
-            if number == 0:
+            nonlocal sent
+            if number == 0 and not sent:
                 found = self._ask(blob, lender)
                 if isinstance(found, Written):
                     return found
@@ -88,6 +90,7 @@ class RegistryBlobs:
                 if self.has(blob):
                     return Written.COPIED
                 session = self._session()
+            sent = True
             self._send(blob, source, session)
             return Written.COPIED
 
@@ -206,6 +209,7 @@ class _RegistryBlob(BlobReader):
     def _counted(self) -> Iterator[bytes]:
         network = self._client.network
         for piece in self._answer.chunks():
+            network.pace.check()
             network.moved(downloaded=len(piece))
             yield piece
 

@@ -155,10 +155,11 @@ class _Remover:
         """Referrers, and theirs, and cosign's tags: they mean nothing without the image."""
         seen.add(digest)
         for referrer in self._repository.referrers(digest):
-            if referrer.digest not in seen:
-                self._delete_attached(referrer.digest, seen)
-                if not self._usage.naming(referrer.digest):
-                    self._repository.delete_manifest(referrer.digest)
+            holders = [t for t in self._usage.holding(referrer.digest) if t != as_tag(digest)]
+            if referrer.digest in seen or self._usage.naming(referrer.digest) or holders:
+                continue  # used elsewhere, it keeps what is attached to it
+            self._delete_attached(referrer.digest, seen)
+            self._repository.delete_manifest(referrer.digest)
         for suffix in _ATTACHED:
             attached = as_tag(digest) + suffix
             found = self._usage.tags.get(attached)

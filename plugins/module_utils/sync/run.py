@@ -116,9 +116,4 @@ def _repository(places: Places, reference: Reference | None) -> Repository | Non
 
 
 def _warnings(images: list[Image], settings: Settings) -> list[str]:
-    found = [
-        f"the certificate of {entry.host} isn't checked (validate_certs: false)"
-        for entry in settings.entries
-        if entry.validate_certs is False
-    ]
-    return found + [warning for image in images for warning in image.outcome.warnings]
+    return settings.warnings() + [warning for image in images for warning in image.outcome.warnings]

@@ -112,7 +112,7 @@ class Survey:
         digest = self._source_digest(image)
         image.wants(digest)
         if declared.destination.digest and declared.destination.digest != digest:
-            raise InvalidContent(
+            raise ImageSyncError(
                 f"{declared.source} has the digest {digest}, the destination is declared with "
                 f"{declared.destination.digest}"
             )
@@ -144,7 +144,7 @@ class Survey:
 
     def _keep(self, image: Image, previous: Descriptor) -> None:
         if image.declared.existing == "fail":
-            raise InvalidContent(
+            raise ImageSyncError(
                 f"the tag exists with another digest ({previous.digest}) than the source's "
                 f"({image.outcome.source_digest}), and existing is fail"
             )

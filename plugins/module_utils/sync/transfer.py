@@ -59,6 +59,8 @@ class Transfer:
         self._failed = failed
         self._homes: dict[tuple[str, str], Home] = {}
         self._steps: dict[tuple[str, str], Step] = {}
+        #: of each blob: the sources that images of the call know for it
+        self._sources: dict[tuple[str, str], list[Repository | None]] = {}
         self._lock = threading.Lock()
         self.totals = Totals()
 
@@ -69,8 +71,10 @@ class Transfer:
                 self._homes.setdefault(
                     (image.repository.place, digest), Home(image.repository.path, None)
                 )
-        # image by image, so that tags appear from the start; large ones first, as they end last
-        for turn, image in enumerate(sorted(images, key=lambda image: -image.size())):
+        # image by image, so that tags appear from the start; large ones first, as they end last,
+        # and an index before its child, whose tag is no business of the index
+        order = sorted(images, key=lambda image: (-image.size(), -len(image.tree)))
+        for turn, image in enumerate(order):
             self._place(image, turn)
         self._graph.run()
 
@@ -117,8 +121,11 @@ class Transfer:
         step = self._steps.get(key)
         if step is not None:
             self._count_once(image, blob)
+            if image.source not in self._sources[key]:
+                self._sources[key].append(image.source)
             return step
         image.counted.add(blob.digest)
+        self._sources[key] = [image.source]
         home = self._home(image, blob, commit)
         lender = home.path if home.path != repository.path else None
         rank = (_MOUNT,) if lender else (_BLOB, turn, -blob.size)
@@ -145,8 +152,23 @@ class Transfer:
         if self._check_mode:
             written = self._foresee(image.repository, blob, lender)
         else:
-            written = image.repository.write_blob(blob, _opener(image, blob), lender)
+            written = self._write_blob(image, blob, lender)
         self._count_for(image, blob, written)
+
+    def _write_blob(self, image: Image, blob: Descriptor, lender: str | None) -> Written:
+        """From the image's source; where that fails, from those of images that share the blob."""
+        first, *others = self._sources[image.repository.name, blob.digest]
+        try:
+            return image.repository.write_blob(blob, _opener(first, blob), lender)
+        except Cancelled:
+            raise
+        except ImageSyncError:
+            for other in others:
+                try:
+                    return image.repository.write_blob(blob, _opener(other, blob), None)
+                except ImageSyncError:
+                    continue
+            raise
 
     def _foresee(self, repository: Repository, blob: Descriptor, lender: str | None) -> Written:
         if repository.has_blob(blob):
@@ -178,9 +200,10 @@ class Transfer:
         for blob in manifest.unique_blobs():
             if blob.foreign and not (image.source and image.source.has_blob(blob)):
                 continue
-            written = image.repository.write_blob(blob, _opener(image, blob), None)
+            written = image.repository.write_blob(blob, _opener(image.source, blob), None)
             if written is not Written.PRESENT:
                 self._count_for(image, blob, written)
+                self._count_as_absent(image, blob)
 
     def _settle(self, image: Image, last: Step) -> None:
         """The outcome, when the last step of the image is over."""
@@ -214,6 +237,14 @@ class Transfer:
                 self.totals.bytes_uploaded += blob.size
                 self.totals.bytes_downloaded += 0 if blob.data is not None else blob.size
 
+    def _count_as_absent(self, image: Image, blob: Descriptor) -> None:
+        """It was counted as present because an old manifest names it."""
+        with self._lock:
+            if blob.digest in image.kept:
+                image.kept.discard(blob.digest)
+                image.outcome.blobs_present -= 1
+                self.totals.counts[Written.PRESENT] -= 1
+
     def _count_once(self, image: Image, blob: Descriptor) -> None:
         """A blob that is there, or that another image of the call brings, for the image's sake."""
         if blob.digest not in image.counted:
@@ -222,9 +253,9 @@ class Transfer:
             self.totals.counts[Written.PRESENT] += 1
 
 
-def _opener(image: Image, blob: Descriptor) -> OpenBlob:
+def _opener(source: Repository | None, blob: Descriptor) -> OpenBlob:
     """How to read the blob: from its descriptor where that carries it, else from the source."""
-    data, source = blob.data, image.source
+    data = blob.data
 
     def read() -> BlobReader:
         if data is not None or source is None:

@@ -44,7 +44,8 @@ class Workers:
                 return
             self._open += 1
             heapq.heappush(self._queue, (rank, next(self._order), job))
-            if not self._idle and len(self._threads) < self._size:
+            # an idle thread that has been notified counts as idle until it runs
+            if len(self._queue) > self._idle and len(self._threads) < self._size:
                 thread = threading.Thread(target=self._work, name="imagesync", daemon=True)
                 self._threads.append(thread)
                 thread.start()

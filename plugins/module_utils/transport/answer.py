@@ -22,7 +22,7 @@ from .libraries import urllib3
 class Answer:
     """What a server said to one request. Read or close it, so that its connection is free."""
 
-    __slots__ = ("_raw", "headers", "status", "url")
+    __slots__ = ("_raw", "authorization", "headers", "status", "url")
 
     def __init__(self, response: Any, url: str) -> None:
         self._raw = response.raw
@@ -30,6 +30,8 @@ class Answer:
         #: case-insensitive; repeated headers joined by ", "
         self.headers: Any = response.raw.headers
         self.url = url
+        #: what the request carried: a server may repeat it, and it mustn't be printed
+        self.authorization = ""
 
     def header(self, name: str) -> str:
         """The header's value, "" where it is missing."""

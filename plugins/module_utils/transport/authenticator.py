@@ -116,7 +116,10 @@ class Authenticator:
             return
         with self._lock_for(login):
             self._stop_if_refused(login)
-            yield
+            if login not in self._accepted:
+                yield
+                return
+        yield  # those that waited go on side by side
 
     def tried(self, need: Need, sent: str | None, status: int) -> None:
         """What became of a request; raises AuthenticationFailed for a password refused."""
@@ -144,9 +147,13 @@ class Authenticator:
         )
 
     def _refuse(self, login: Login, message: str) -> None:
-        """Remembers it, so that a wrong password isn't tried until the account is locked."""
+        """Remembers it, so that a wrong password isn't tried until the account is locked.
+
+        One that was good before is refused for what was asked, not for itself.
+        """
         with self._lock:
-            self._refused[login] = message
+            if login not in self._accepted:
+                self._refused[login] = message
         raise AuthenticationFailed(message, 401)
 
     def _stop_if_refused(self, login: Login) -> None:
@@ -167,16 +174,23 @@ class Authenticator:
             covering = [t for t in known if t.scopes.issuperset(scopes)]
             if covering:
                 return max(covering, key=lambda token: token.expires)
-            if login.secrets() and login not in self._accepted:
-                with self._lock_for(login):  # as in trial()
-                    self._stop_if_refused(login)
-                    token = self._fetch(realm, service, scopes, login)
-                    self._accepted.add(login)
-            else:
-                token = self._fetch(realm, service, scopes, login)
+            token = self._first_or_any(realm, service, scopes, login)
             with self._lock:
                 self._tokens[place].append(token)
             return token
+
+    def _first_or_any(
+        self, realm: str, service: str, scopes: tuple[str, ...], login: Login
+    ) -> Token:
+        """A new token; the first one for a login alone, as in trial()."""
+        if login.secrets() and login not in self._accepted:
+            with self._lock_for(login):
+                self._stop_if_refused(login)
+                if login not in self._accepted:
+                    token = self._fetch(realm, service, scopes, login)
+                    self._accepted.add(login)
+                    return token
+        return self._fetch(realm, service, scopes, login)
 
     def _fetch(self, realm: str, service: str, scopes: tuple[str, ...], login: Login) -> Token:
         check_target(realm, self._home, "the token realm")

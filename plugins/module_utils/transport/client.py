@@ -158,7 +158,11 @@ class RegistryClient:
         sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
         answer = self._try(send, url, need, sent)
         if answer.status == 401 and 401 not in ok and self._is_home(answer.url):
-            again = self._auth.meet(self._challenges(answer), need, sent)
+            try:
+                again = self._auth.meet(self._challenges(answer), need, sent)
+            except ImageSyncError:
+                answer.close()
+                raise
             if again:
                 answer.drain()
                 answer = self._try(send, url, need, again)
@@ -166,7 +170,7 @@ class RegistryClient:
             if method == "HEAD":
                 answer.drain()  # frees the connection
             return answer
-        raise problem_of(answer, self.host, what, self._secrets(need))
+        raise self.problem(answer, what, need)
 
     def _try(self, send: _Sending, url: str, need: Need, sent: str | None) -> Answer:
         with self._auth.trial(need, sent):
@@ -177,6 +181,10 @@ class RegistryClient:
                 answer.close()
                 raise
         return answer
+
+    def problem(self, answer: Answer, what: str, need: Need) -> RegistryError:
+        """The error for an answer that isn't what was asked for, without any secret."""
+        return problem_of(answer, self.host, what, self._auth.login(need).secrets())
 
     def check_is_registry(self, answer: Answer) -> None:
         """Raises RegistryError when an answer looks as if no registry had given it.
@@ -208,9 +216,6 @@ class RegistryClient:
         ping.drain()
         return found
 
-    def _secrets(self, need: Need) -> tuple[str, ...]:
-        return self._auth.login(need).secrets()
-
     def _ask_realm(self, request: TokenRequest) -> Answer:
         host = origin_of(request.url).partition("://")[2]
         label = self.host if self._is_home(request.url) else host
@@ -221,7 +226,7 @@ class RegistryClient:
             answer = send.to(request.url, request.headers.get("Authorization"))
             if answer.status == 200:
                 return answer
-            raise problem_of(answer, self.host, what)
+            raise problem_of(answer, self.host, what, request.secrets)
 
         return self.network.retrier.run(label, attempt)
 
@@ -261,10 +266,14 @@ class _Sending:
                 return answer
             if method not in ("GET", "HEAD") and answer.status not in (307, 308):
                 return answer
-            url = redirect_target(url, location, self._home)
             answer.drain()
+            url = redirect_target(url, location, self._home)
             if origin_of(url) != first:
                 authorization = None
+                if method == "POST" and self._body:  # a token request: its form holds a secret
+                    raise RegistryError(
+                        f"{self._label}: {self._what} failed: it was redirected to another host"
+                    )
         raise RegistryError(
             f"{self._label}: {self._what} failed: more than {_MOST_REDIRECTS} redirects"
         )
@@ -275,7 +284,9 @@ class _Sending:
             headers["Authorization"] = authorization
         body = self._body() if callable(self._body) else self._body
         try:
-            return self._network.exchange(self._label, method, url, headers, body, self._patience)
+            answer = self._network.exchange(self._label, method, url, headers, body, self._patience)
+            answer.authorization = authorization or ""
+            return answer
         except ConnectionFailed as error:
             error.args = (f"{self._what} failed: {error}",)
             raise

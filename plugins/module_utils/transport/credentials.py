@@ -35,6 +35,8 @@ class OptionLogins:
         """See Source."""
         fields = ("username", "password", "token", "identity_token")
         values = [self._settings.lookup(host, repository, name) or "" for name in fields]
+        if not values[0]:
+            values[1] = ""  # it goes with the user name of a part of the registry
         return Login("options", *values) if any(values[1:]) else None
 
 

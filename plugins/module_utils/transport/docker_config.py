@@ -53,8 +53,9 @@ class AuthFile:
             raise InvalidInput(f"the auth file {path} is damaged: auths is not an object")
         for key, entry in auths.items():
             name = _normal_name(key)
-            if name is not None and isinstance(entry, dict):
-                self._auths.setdefault(name, entry)
+            # an empty one, as beside a credential store, mustn't hide another spelling's
+            if name is not None and isinstance(entry, dict) and not self._auths.get(name):
+                self._auths[name] = entry
 
     def find(self, host: str, repository: str) -> Login | None:
         """The login of the longest key that covers ``host/repository``."""

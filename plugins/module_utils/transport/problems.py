@@ -38,8 +38,8 @@ class Complaint(NamedTuple):
     text: str
 
 
-def read_complaint(answer: Answer) -> Complaint:
-    """What the body says; whatever it is, this doesn't fail."""
+def read_complaint(answer: Answer, secrets: tuple[str, ...] = ()) -> Complaint:
+    """What the body says, without ``secrets``; whatever it is, this doesn't fail."""
     try:
         body = answer.read(_BODY_LIMIT, "an error message").decode("utf-8", "replace")
     except ImageSyncError:
@@ -50,31 +50,40 @@ def read_complaint(answer: Answer) -> Complaint:
         found = [error for error in errors if isinstance(error, dict)][:5]
     except (ValueError, KeyError, TypeError, RecursionError):
         is_page = "<" in body[:200]
-        return Complaint((), "" if is_page else clean(body, 200))
+        return Complaint((), "" if is_page else clean(mask(body, secrets), 200))
     codes = tuple(clean(str(error.get("code", "")), 60) for error in found)
-    texts = [_one(error) for error in found]
+    texts = [_one(error, secrets) for error in found]
     return Complaint(codes, "; ".join(dict.fromkeys(text for text in texts if text)))
 
 
-def _one(error: dict[str, object]) -> str:
+def _one(error: dict[str, object], secrets: tuple[str, ...]) -> str:
+    """One error. Masked before it is cut, so that no part of a secret is left at the end."""
     code = clean(str(error.get("code") or ""), 60)
-    message = clean(str(error.get("message") or ""), 200)
+    message = clean(mask(str(error.get("message") or ""), secrets), 200)
     # the detail of these repeats what was asked
     detail = None if code in _PLAIN else error.get("detail")
     if isinstance(detail, (dict, list)) and detail:
         detail = json.dumps(detail)
-    extra = f" ({clean(str(detail), 160)})" if detail and str(detail) != message else ""
+        secrets = (*secrets, *(json.dumps(secret)[1:-1] for secret in secrets))
+    extra = ""
+    if detail and str(detail) != message:
+        extra = f" ({clean(mask(str(detail), secrets), 160)})"
     return f"{code}: {message}{extra}" if code and message else f"{code or message}{extra}"
 
 
 def problem_of(
-    answer: Answer, host: str, what: str, secrets: tuple[str, ...] = ()
+    answer: Answer, host: str, what: str, secrets: tuple[str, ...] | None = None
 ) -> RegistryError:
-    """The error for an answer that isn't what was asked for; reads the answer's body."""
-    complaint = read_complaint(answer)
+    """The error for an answer that isn't what was asked for; reads the answer's body.
+
+    ``secrets``: those of the login for it, empty where there is none.
+    """
+    sent = answer.authorization.partition(" ")[2]
+    complaint = read_complaint(answer, (*(secrets or ()), sent))
     status = answer.status
-    said = mask(complaint.text, secrets) or _phrase(status)
-    message = f"{host}: {what} failed with {status}: {said}{_advice(status, complaint, host)}"
+    said = complaint.text or _phrase(status)
+    advice = _advice(status, complaint, host, anonymous=secrets == ())
+    message = f"{host}: {what} failed with {status}: {said}{advice}"
     codes = complaint.codes
     retry_after = parse_retry_after(answer.header("Retry-After"))
     final = any(code.startswith(_FINAL) for code in codes)
@@ -97,9 +106,12 @@ def _phrase(status: int) -> str:
         return "no explanation"
 
 
-def _advice(status: int, complaint: Complaint, host: str) -> str:
+def _advice(status: int, complaint: Complaint, host: str, anonymous: bool) -> str:
     if status == 429 and _PULL_LIMIT in complaint.text:
         return f"; the pull limit of {host} is used up: log in (see registries) or wait"
+    if status == 401 and anonymous:
+        # Docker Hub says it also of what doesn't exist
+        return "; it needs a login, if it exists: none is in registries or in an auth file"
     if status in (401, 403):
         return f"; check the credentials for {host} and what they may do"
     if status == 413:

@@ -23,7 +23,9 @@ _LONGEST_DELAY = 60.0
 #: a registry that asks for more patience than this many seconds is told no
 LONGEST_PAUSE = 120.0
 
-_DURATION = re.compile(r"(?:(\d+)h)?(?:(\d+)m(?!s))?(?:(\d+(?:\.\d+)?)(ns|us|µs|ms|s))?")
+_DURATION = re.compile(
+    r"(?:(\d{1,9})h)?(?:(\d{1,9})m(?!s))?(?:(\d{1,9}(?:\.\d{1,9})?)(ns|us|µs|ms|s))?"
+)
 _UNITS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
 
 
@@ -41,10 +43,10 @@ def parse_retry_after(text: str, now: float | None = None) -> float | None:
         seconds = float(amount or 0) * _UNITS.get(unit or "s", 1.0)
         return int(hours or 0) * 3600 + int(minutes or 0) * 60 + seconds
     try:
-        when = email.utils.parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError, OverflowError):
+        when = email.utils.parsedate_to_datetime(text).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError, OSError):
         return None
-    return max(0.0, when.timestamp() - (time.time() if now is None else now))
+    return max(0.0, when - (time.time() if now is None else now))
 
 
 class Pace:
@@ -66,11 +68,15 @@ class Pace:
         while True:
             with self._lock:
                 left = self._not_before.get(host, 0.0) - time.monotonic()
-            if self._over.is_set():
-                raise Cancelled("the run is ending")
+            self.check()
             if left <= 0:
                 return
             self.sleep(left)
+
+    def check(self) -> None:
+        """Raises Cancelled when the run is ending."""
+        if self._over.is_set():
+            raise Cancelled("the run is ending")
 
     def sleep(self, seconds: float) -> None:
         """Waits; raises Cancelled when the run ends before."""
@@ -130,6 +136,7 @@ class Retrier:
             self.pace.sleep(random.uniform(0, limit))  # full jitter
         elif asked > LONGEST_PAUSE:
             error.args = (f"{error}; it asks to come back in {asked:.0f} seconds",)
+            error.transient = False
             raise error
         else:
             self.pace.pause(host, asked)

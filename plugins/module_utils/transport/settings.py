@@ -94,6 +94,14 @@ class Settings:
         values = [s for e in self.entries for s in (e.password, e.token, e.identity_token)]
         return tuple(value for value in values if value)
 
+    def warnings(self) -> list[str]:
+        """What the user should be told about these settings."""
+        return [
+            f"the certificate of {entry.host} isn't checked (validate_certs: false)"
+            for entry in self.entries
+            if entry.validate_certs is False
+        ]
+
 
 def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEntry, ...]:
     """The option ``registries``, checked; raises InvalidInput."""
@@ -133,11 +141,14 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
 
 
 def _check_login(settings: Settings, entry: RegistryEntry) -> None:
-    username = settings.lookup(entry.host, entry.path, "username")
-    password = settings.lookup(entry.host, entry.path, "password")
-    if (username is None) != (password is None):
-        lacking = "password" if password is None else "username"
-        raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the other")
+    """A user name and a password make a login: here, or in an entry for a part of this."""
+    for given, lacking in (("username", "password"), ("password", "username")):
+        other = settings.lookup(entry.host, entry.path, lacking)
+        if getattr(entry, given) is None or other is not None:
+            continue
+        parts = (e for e in settings.entries if entry.covers(e.host, e.path))
+        if all(getattr(part, lacking) is None for part in parts):
+            raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the {given}")
 
 
 def _check_files(entry: RegistryEntry) -> None:

@@ -10,7 +10,9 @@ import re
 from urllib.parse import urlsplit
 
 #: C0 and C1 controls, and the marks that reorder or hide text in a terminal
-_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
+_UNSAFE = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ud800-\udfff\ufeff]+"
+)
 
 
 def clean(text: str, limit: int = 300) -> str:

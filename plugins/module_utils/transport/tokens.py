@@ -42,12 +42,13 @@ class Token(NamedTuple):
 
 
 class TokenRequest(NamedTuple):
-    """One request to a realm: method, URL, headers and form body."""
+    """One request to a realm: method, URL, headers and form body, with the secrets in it."""
 
     method: str
     url: str
     headers: dict[str, str]
     body: bytes | None
+    secrets: tuple[str, ...] = ()
 
 
 def basic(username: str, password: str) -> str:
@@ -73,13 +74,13 @@ def token_request(
         if scopes:
             form["scope"] = " ".join(scopes)
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        return TokenRequest("POST", realm, headers, urlencode(form).encode())
+        return TokenRequest("POST", realm, headers, urlencode(form).encode(), login.secrets())
     query = [("service", service)] if service else []
     query += [("scope", scope) for scope in scopes]
     url = f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}" if query else realm
     secret = login.password or login.identity_token
     headers = {"Authorization": basic(login.username, secret)} if secret else {}
-    return TokenRequest("GET", url, headers, None)
+    return TokenRequest("GET", url, headers, None, login.secrets())
 
 
 def read_token(answer: Answer, scopes: tuple[str, ...], host: str) -> Token:

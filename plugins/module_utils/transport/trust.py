@@ -11,6 +11,7 @@ services of this machine or of its cloud (169.254.169.254), or have us show a pa
 from __future__ import annotations
 
 import ipaddress
+import socket
 from urllib.parse import urljoin, urlsplit
 
 from ..model.errors import RegistryError
@@ -44,7 +45,7 @@ def check_target(url: str, home: str, what: str) -> None:
 
 def redirect_target(url: str, location: str, home: str) -> str:
     """Where a redirect from ``url`` leads; raises RegistryError when it may not."""
-    target = urljoin(url, clean(location, 8192))
+    target = _joined(url, clean(location, 8192), home, "a redirect")
     check_target(target, home, "a redirect")
     return target
 
@@ -57,26 +58,42 @@ def upload_location(url: str, location: str, home: str) -> str:
     """
     if not location:
         raise RegistryError(f"{home}: the registry opened an upload without a Location")
-    target = urljoin(url, location)
-    secure = f"https://{target.partition('://')[2]}"
-    if origin_of(target) != home and target.startswith("http://") and _same_host(secure, home):
-        target = secure
+    target = _joined(url, location, home, "an upload location")
+    if _is_home_without_tls(target, home):
+        # cut, not taken apart and put together: the query must stay as it is
+        target = home + target[len("http://") + len(urlsplit(target).netloc) :]
     check_target(target, home, "an upload location")
     return target
 
 
-def _same_host(url: str, home: str) -> bool:
+def _joined(url: str, location: str, home: str, what: str) -> str:
+    try:
+        target = urljoin(url, location)
+        origin_of(target)
+    except ValueError:
+        raise RegistryError(f"{home}: {what} leads to an invalid URL") from None
+    return target
+
+
+def _is_home_without_tls(url: str, home: str) -> bool:
     here, there = urlsplit(url), urlsplit(home)
+    if (here.scheme, there.scheme) != ("http", "https") or "@" in here.netloc:
+        return False
     return here.hostname == there.hostname and here.port in (there.port, None, 80)
 
 
 def _is_internal(host: str) -> bool:
+    host = host.rstrip(".")
     if is_loopback(host) or host == "localhost" or host.endswith(".localhost"):
         return True
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return False
+        try:
+            # 127.1, 0x7f.1 and 2130706433 are addresses to the resolver
+            address = ipaddress.ip_address(socket.inet_aton(host))
+        except (OSError, ValueError):
+            return False
     address = getattr(address, "ipv4_mapped", None) or address
     return (
         address.is_loopback

@@ -11,6 +11,8 @@ Authorization header, follow a redirected PUT as a GET, and costs a third more t
 from __future__ import annotations
 
 import os
+import re
+import ssl
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,12 +20,43 @@ from urllib.parse import urlsplit
 from ..model.errors import ConnectionFailed
 from ..model.reference import is_loopback
 from .answer import Answer
-from .libraries import requests
+from .libraries import requests, urllib3
 from .settings import Connection
 from .text import clean
 
 USER_AGENT = "imagesync.registry"
 _CONNECT_TIMEOUT = 15
+
+_UNKNOWN_AUTHORITY = (
+    "its certificate isn't signed by a known authority; give the authority's certificate as "
+    "ca_path in registries"
+)
+_CLIENT_CERTIFICATE = (
+    "it wants a client certificate, or another one than it was given; see client_cert in registries"
+)
+#: what OpenSSL's words (in lower case, "_" as " ") mean for a user; the first found holds
+_TLS_PROBLEMS = {
+    "wrong version number": "it doesn't speak TLS; set plain_http: true for it in registries if "
+    "it is meant to be reached by plain HTTP",
+    "http request": "it doesn't speak TLS; see plain_http in registries",
+    "certificate has expired": "its certificate has expired",
+    "self-signed certificate": _UNKNOWN_AUTHORITY,
+    "self signed certificate": _UNKNOWN_AUTHORITY,
+    "unable to get local issuer": _UNKNOWN_AUTHORITY,
+    "doesn't match": "its certificate is for another host name",
+    "not valid for": "its certificate is for another host name",
+    "hostname mismatch": "its certificate is for another host name",
+    "ip address mismatch": "its certificate is for another address",
+    "certificate required": "it wants a client certificate; see client_cert in registries",
+    # before TLS 1.3 the same alert says that there was none
+    "bad certificate": _CLIENT_CERTIFICATE,
+    "unknown ca": "it doesn't know the authority of the client certificate",
+    "key values mismatch": "client_key isn't the key of client_cert",
+    "pem lib": "client_cert and client_key aren't a certificate and its unencrypted key in PEM",
+    "no certificate or crl found": "ca_path has no certificate in PEM",
+    "no start line": "ca_path has no certificate in PEM",
+    "eof occurred": f"it closed the connection; maybe {_CLIENT_CERTIFICATE}",
+}
 
 
 class Wire:
@@ -38,6 +71,8 @@ class Wire:
             pool_connections=2, pool_maxsize=pool_size, max_retries=0
         )
         self._verify = _verify(connection)
+        if not self._verify:  # we warn of it ourselves, once and by name
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._cert = _client_certificate(connection)
         # Like Go's tools: what is on this machine is never reached through a proxy.
         self._proxies = {} if is_loopback(self.host) else requests.utils.get_environ_proxies(origin)
@@ -60,6 +95,8 @@ class Wire:
         request.headers = requests.structures.CaseInsensitiveDict(
             {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **headers}
         )
+        if isinstance(body, bytes):  # else requests would send it in chunks
+            request.headers["Content-Length"] = str(len(body))
         request.hooks = {"response": []}
         connect, read = self._timeout
         try:
@@ -73,6 +110,8 @@ class Wire:
             )
         except requests.exceptions.RequestException as error:
             raise self._failure(error, read + patience) from None
+        except ssl.SSLError as error:
+            raise ConnectionFailed(self._tls_problem(str(error)), transient=False) from None
         except (OSError, ValueError) as error:
             # a certificate that can't be loaded, a header or URL that can't be sent
             raise ConnectionFailed(f"{self.host}: {clean(str(error))}", transient=False) from None
@@ -102,33 +141,21 @@ class Wire:
         )
 
     def _tls_problem(self, text: str) -> str:
-        known = {
-            "WRONG_VERSION_NUMBER": "it doesn't speak TLS; set plain_http: true for it in "
-            "registries if it is meant to be reached by plain HTTP",
-            "HTTP_REQUEST": "it doesn't speak TLS; see plain_http in registries",
-            "certificate has expired": "its certificate has expired",
-            "self-signed certificate": "its certificate isn't signed by a known authority; "
-            "give the authority's certificate as ca_path in registries",
-            "self signed certificate": "its certificate isn't signed by a known authority; "
-            "give the authority's certificate as ca_path in registries",
-            "unable to get local issuer": "its certificate isn't signed by a known authority; "
-            "give the authority's certificate as ca_path in registries",
-            "doesn't match": "its certificate is for another host name",
-            "not valid for": "its certificate is for another host name",
-            "Hostname mismatch": "its certificate is for another host name",
-            "IP address mismatch": "its certificate is for another address",
-            "CERTIFICATE_REQUIRED": "it wants a client certificate; see client_cert in registries",
-            "BAD_CERTIFICATE": "it wants another client certificate; see client_cert in registries",
-            "UNKNOWN_CA": "it doesn't know the authority of the client certificate",
-        }
-        lowered = text.lower().replace("certificate required", "certificate_required")
-        for sign, meaning in known.items():
-            if sign.lower() in lowered:
+        lowered = text.lower().replace("_", " ")
+        for sign, meaning in _TLS_PROBLEMS.items():
+            if sign in lowered:
                 return f"TLS with {self.host} failed: {meaning}"
-        return f"TLS with {self.host} failed: {clean(text)}"
+        # what OpenSSL says, without the places in code that stand around it
+        said = re.findall(r"\[[A-Z0-9_]+: \w+\] ([^(\[]+)", text)
+        return f"TLS with {self.host} failed: {clean(said[-1] if said else text)}"
 
     def close(self) -> None:
-        """Closes all idle connections."""
+        """Closes all idle connections; urllib3 2 leaves that to the garbage collector."""
+        for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
+            for key in manager.pools.keys():  # noqa: SIM118 (it is no dict)
+                pool = manager.pools.get(key)
+                if pool is not None:
+                    pool.close()
         self._adapter.close()
 
 
