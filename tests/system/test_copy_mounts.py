@@ -242,6 +242,33 @@ def test_a_large_blob_that_is_there_is_not_sent_where_asking_finds_nothing(
     assert plain.count("DELETE", "upload") == 1 and not plain.store.sessions
 
 
+def test_a_registry_that_does_not_find_its_own_is_asked_by_head_from_then_on(
+    sides: Sides, make_strict: MakeStrict
+) -> None:
+    plain = make_strict(mount=False)
+    old, large, small = (
+        images.image("old"),
+        images.image("large", size=3 << 20),
+        images.image("small"),
+    )
+    for name, image in {"a": large, "b": small}.items():
+        plain.add(f"mirror/{name}", old, "1")
+        for blob in image.blobs:
+            plain.store.add_blob(f"mirror/{name}", blob.data)
+        sides.source.push(image, name)
+    result = sync(
+        concurrency=1,
+        images=[
+            {"source": sides.source.ref(name), "destination": f"{plain.host}/mirror/{name}:1"}
+            for name in ("a", "b")
+        ],
+    )
+    assert [plain.tag(f"mirror/{name}", "1") for name in "ab"] == [large.digest, small.digest]
+    # the large layer taught it; all that came after is found, however small
+    assert [blobs(image) for image in result["images"]] == [(0, 0, 2), (0, 0, 2)]
+    assert plain.select("PUT", "upload") == [] and plain.count("POST") == 1
+
+
 @pytest.mark.parametrize(
     ("rules", "said"),
     [

@@ -15,7 +15,7 @@ from tests.support.content import Image
 from tests.support.faults import ALWAYS
 from tests.support.fixtures import MakeProxy, MakeRegistry
 from tests.support.sides import IN_SYNC, Side, Sides
-from tests.support.sync import blobs, sync
+from tests.support.sync import blobs, foretold_then_done, sync
 
 LAYERS = 2
 BLOB_PUT = "PUT .*/blobs/uploads/"
@@ -226,7 +226,7 @@ def test_a_blob_that_only_seems_to_be_there_is_noticed_and_sent(sides: Sides) ->
     _forget(sides, lost.digest)
     sides.clear()
 
-    result = sync(**sides.options())
+    result = foretold_then_done(sides.destination.proxy, **sides.options())
 
     assert result["reason"] == "digest_differs"
     statuses = [request.status for request in sides.destination.proxy.select("PUT", "manifest")]

@@ -81,7 +81,12 @@ def test_already_gone_is_ok(side: Side, pointer: str) -> None:
 
 def test_absent_needs_no_source_and_ignores_one(side: Side) -> None:
     side.push(images.image("old"))
-    result = sync(source="nowhere.invalid/x:1", destination=side.ref(), state="absent")
+    # an entry that differs only in the source, which says nothing here, is the same entry
+    entries = [
+        {"source": "nowhere.invalid/x:1", "destination": side.ref()},
+        {"destination": side.ref()},
+    ]
+    result = sync(images=entries, state="absent")
     assert result["reason"] == "removed"
     assert side.tags() == []
 
@@ -115,6 +120,10 @@ def test_a_shared_digest_fails_naming_the_tags(side: Side) -> None:
     assert "b, c" in result["msg"] and side.proxy.host in result["msg"] + side.ref("a")
     assert _deleted(side) == []
     assert side.tags() == ["a", "b", "c"]
+    # check mode can't know whether tags can be deleted, and says so
+    foretold = sync(check_mode=True, destination=side.ref("a"), state="absent")
+    assert foretold["reason"] == "removed"
+    assert "b, c" in foretold["warnings"][0] and "digest only" in foretold["warnings"][0]
 
 
 def test_all_tags_of_a_digest_go_in_one_call(side: Side) -> None:

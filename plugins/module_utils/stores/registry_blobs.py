@@ -103,6 +103,8 @@ class RegistryBlobs:
         answers 201 where that has an effect, and 202 with a session where it has none. With the
         repository itself as R it asks whether the blob is here.
         """
+        if lender is None and not self._client.finds_own_blobs:
+            return Written.PRESENT if self.has(blob) else self._session()
         mount = f"?mount={quote(blob.digest, safe='')}&from={quote(lender or self._path, safe='')}"
         sources = (lender,) if lender else ()
         try:
@@ -113,9 +115,10 @@ class RegistryBlobs:
             session = self._session()  # no mounts here, or not from there
         if not session:
             return Written.MOUNTED if lender else Written.PRESENT
-        # some registries don't look at their own repository when asked to mount from it
         limit = _WORTH_ASKING.get(self.use)
         if limit is not None and blob.size > limit and self.has(blob):
+            if lender is None:
+                self._client.finds_own_blobs = False
             self._cancel(session)
             return Written.PRESENT
         return session

@@ -82,7 +82,9 @@ def _read(values: Mapping[str, Any]) -> Declared:
     destination = _full_destination(destination, source, "{tag}" if template is None else template)
     if state == "absent" and not (destination.tag or destination.digest):
         raise InvalidInput("state: absent needs a tag or a digest in destination")
-    _check_pair(source, destination, state)
+    if state == "absent":
+        source = None  # it has told the tag, and nothing is read from it
+    _check_pair(source, destination)
     patterns = _patterns(values.get("immutable_tags") or ())
     tag = source.tag if source else None
     return Declared(
@@ -126,8 +128,8 @@ def check_template(template: str) -> None:
         raise InvalidInput(f"destination_tag {template!r}: only {{tag}} may stand in braces")
 
 
-def _check_pair(source: Reference | None, destination: Reference, state: str) -> None:
-    if source is None or state == "absent":
+def _check_pair(source: Reference | None, destination: Reference) -> None:
+    if source is None:
         return
     if source.digest and destination.digest and source.digest != destination.digest:
         raise InvalidInput(f"{source} can't be written as {destination}: their digests differ")

@@ -125,7 +125,7 @@ class _Remover:
         if tag is None:
             self._refuse(others, holders, "it is deleted by digest")
         if self._check_mode:
-            _removed(image)
+            self._foresee(image, others, holders)
             return
         if tag in self._usage.tags:
             # the tag first: if that is denied, nothing has been lost yet
@@ -139,6 +139,16 @@ class _Remover:
             self._repository.delete_manifest(digest)
             self._usage.forget(digest)
         _removed(image)
+
+    def _foresee(self, image: Image, others: list[str], holders: list[str]) -> None:
+        """No request that only reads tells whether a registry deletes by tag."""
+        _removed(image)
+        if others or holders:
+            image.outcome.warnings.append(
+                f"{image.declared.destination}: its digest is also used by "
+                f"{', '.join((others + holders)[:20])}: a registry that deletes by digest only, "
+                "as docker-registry 2.8 does, will refuse this"
+            )
 
     def _refuse(self, others: list[str], holders: list[str], why: str) -> None:
         if others:

@@ -98,7 +98,8 @@ class Transfer:
             if child.digest not in image.kept:
                 self._graph.needs(step, self._child_step(image, child.digest, turn))
         for blob in manifest.unique_blobs():
-            if blob.digest in image.kept:
+            # check mode asks for what is only inferred: nothing else would notice that it's gone
+            if blob.digest in image.kept and not self._check_mode:
                 self._count_once(image, blob)
             else:
                 self._graph.needs(step, self._blob_step(image, blob, step, turn))
@@ -171,9 +172,9 @@ class Transfer:
             raise
 
     def _foresee(self, repository: Repository, blob: Descriptor, lender: str | None) -> Written:
-        if repository.has_blob(blob):
-            return Written.PRESENT
-        return Written.MOUNTED if lender else Written.COPIED
+        if lender:
+            return Written.MOUNTED
+        return Written.PRESENT if repository.has_blob(blob) else Written.COPIED
 
     def _finish(self, image: Image) -> None:
         if image.top is not None:

@@ -128,7 +128,8 @@ class Authenticator:
             return
         if status == 401:
             self._refuse(login, self._wrong(login))
-        self._accepted.add(login)
+        if 200 <= status < 500 and status not in (408, 425, 429):
+            self._accepted.add(login)  # others may be said before the password is looked at
 
     def _meet_basic(self, login: Login, sent: str | None) -> str | None:
         if not login.password or (sent and sent.startswith("Basic ")):

@@ -108,6 +108,8 @@ class RegistryClient:
         self.origin = f"{scheme}://{_HUB_ADDRESS if host == DOCKER_HUB else host}"
         self._home = origin_of(self.origin)
         self._proven = False
+        #: False once it is seen that a mount from the same repository doesn't find what is there
+        self.finds_own_blobs = True
         self._auth = Authenticator(host, self._home, network.keychain, self._ask_realm)
 
     def call(
