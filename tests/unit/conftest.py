@@ -1,0 +1,16 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import hypothesis
+
+# Whether a test is fast is not for a busy machine to say.
+hypothesis.settings.register_profile(
+    "unit",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+    print_blob=True,
+)
+hypothesis.settings.load_profile("unit")

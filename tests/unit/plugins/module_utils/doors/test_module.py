@@ -1,0 +1,82 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="doors/module.py runs inside a module of Ansible")
+
+from ansible_collections.imagesync.registry.plugins.module_utils.doors import module as door
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+
+
+class Ended(Exception):
+    """The module is over."""
+
+
+class Module:
+    """What a module of Ansible does at its end."""
+
+    def __init__(self, diff: bool = True) -> None:
+        self._diff = diff
+        self.warnings: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.warnings.append(text)
+
+    def fail_json(self, **result: Any) -> None:
+        raise Ended("failed", result)
+
+    def exit_json(self, **result: Any) -> None:
+        raise Ended("ended", result)
+
+
+def run(result: Any, module: Module | None = None) -> tuple[str, dict[str, Any]]:
+    def work(_module: Any) -> Any:
+        if isinstance(result, Exception):
+            raise result
+        return result
+
+    with pytest.raises(Ended) as caught:
+        door.run(module or Module(), work)  # type: ignore[arg-type]
+    how, values = caught.value.args
+    return how, values
+
+
+def test_a_result() -> None:
+    module = Module()
+    given = {"changed": True, "warnings": ["a", "b"], "diff": {"before": "", "after": ""}}
+    assert run(given, module) == ("ended", {"changed": True, "diff": {"before": "", "after": ""}})
+    assert module.warnings == ["a", "b"]
+
+
+def test_a_failed_result_keeps_its_fields_and_warnings() -> None:
+    module = Module()
+    given = {"failed": True, "msg": "broken", "images": [1], "warnings": ["a"]}
+    assert run(given, module) == ("failed", {"msg": "broken", "images": [1]})
+    assert module.warnings == ["a"]
+
+
+def test_without_diff_mode_there_is_no_diff() -> None:
+    assert run({"changed": False, "diff": {}}, Module(diff=False)) == ("ended", {"changed": False})
+
+
+def test_an_error_is_one_sentence() -> None:
+    assert run(InvalidInput("no such thing")) == ("failed", {"msg": "no such thing"})
+
+
+def test_a_defect_is_not_hidden() -> None:
+    with pytest.raises(ZeroDivisionError):
+        run(ZeroDivisionError())
+
+
+def test_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(door, "REQUESTS_IMPORT_ERROR", "Traceback ...")
+    how, result = run({"changed": True})
+    assert how == "failed"
+    assert "requests" in result["msg"]
+    assert result["exception"] == "Traceback ..."

@@ -1,0 +1,234 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
+    Declared,
+    read_image,
+    read_images,
+)
+from ansible_collections.imagesync.registry.tests.unit.support import A, B
+
+DEFAULTS = {"state": "present", "destination_tag": "{tag}", "existing": "replace"}
+SOURCE = "quay.io/app:1.2"
+DESTINATION = "r.example/app"
+
+
+def one(**values: Any) -> Declared:
+    (found,) = read_image({**DEFAULTS, "source": SOURCE, "destination": DESTINATION, **values})
+    return found
+
+
+@pytest.mark.parametrize(
+    ("source", "destination", "full_source", "full_destination"),
+    [
+        (SOURCE, DESTINATION, SOURCE, f"{DESTINATION}:1.2"),
+        (SOURCE, f"{DESTINATION}:x", SOURCE, f"{DESTINATION}:x"),
+        ("busybox", DESTINATION, "docker.io/library/busybox:latest", f"{DESTINATION}:latest"),
+        (f"quay.io/app@{A}", DESTINATION, f"quay.io/app@{A}", f"{DESTINATION}@{A}"),
+        (f"quay.io/app@{A}", f"{DESTINATION}:x", f"quay.io/app@{A}", f"{DESTINATION}:x"),
+        (f"quay.io/app:1@{A}", DESTINATION, f"quay.io/app:1@{A}", f"{DESTINATION}:1"),
+        (f"quay.io/app:1@{A}", f"{DESTINATION}@{A}", f"quay.io/app:1@{A}", f"{DESTINATION}@{A}"),
+        (SOURCE, f"{DESTINATION}:x@{A}", SOURCE, f"{DESTINATION}:x@{A}"),
+        # a tag is moved within one repository
+        ("r.example/app:1", "r.example/app:2", "r.example/app:1", "r.example/app:2"),
+        (f"r.example/app@{A}", "r.example/app:2", f"r.example/app@{A}", "r.example/app:2"),
+    ],
+)
+def test_full_references(
+    source: str, destination: str, full_source: str, full_destination: str
+) -> None:
+    found = one(source=source, destination=destination)
+    assert str(found.source) == full_source
+    assert str(found.destination) == full_destination
+
+
+@pytest.mark.parametrize(
+    ("template", "source", "tag"),
+    [
+        ("{tag}", SOURCE, "1.2"),
+        (None, SOURCE, "1.2"),
+        ("v{tag}-mirror", SOURCE, "v1.2-mirror"),
+        ("{tag}-{tag}", SOURCE, "1.2-1.2"),
+        ("stable", SOURCE, "stable"),
+        ("stable", f"quay.io/app@{A}", "stable"),
+    ],
+)
+def test_templates(template: str | None, source: str, tag: str) -> None:
+    found = one(source=source, destination_tag=template)
+    assert (found.destination.tag, found.destination.digest) == (tag, None)
+
+
+def test_a_template_is_for_destinations_without_a_tag() -> None:
+    assert one(destination=f"{DESTINATION}:x", destination_tag="y").destination.tag == "x"
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({"destination_tag": "{'tag': None}"}, "is a mapping.*in quotes"),
+        ({"destination_tag": '{"tag": null}'}, "is a mapping.*in quotes"),
+        ({"destination_tag": "{tag: null}"}, "is a mapping.*in quotes"),
+        ({"destination_tag": "{name}"}, "only {tag} may stand in braces"),
+        ({"destination_tag": "{tag"}, "only {tag} may stand in braces"),
+        ({"destination_tag": "{{tag}}"}, "only {tag} may stand in braces"),
+        ({"destination_tag": "{TAG}"}, "only {tag} may stand in braces"),
+        ({"destination_tag": "-{tag}"}, "'-1.2' is not a tag"),
+        ({"destination_tag": "a b"}, "'a b' is not a tag"),
+        ({"destination_tag": "{tag}" + "x" * 128}, "is not a tag"),
+        ({"destination_tag": "v{tag}", "source": f"quay.io/app@{A}"}, "needs a tag, and"),
+        ({"source": None}, "source is missing"),
+        ({"source": ""}, "source is missing"),
+        ({"destination": None}, "destination is missing"),
+        ({"destination": ""}, "destination is missing"),
+        ({"source": "https://quay.io/app"}, "scheme"),
+        ({"destination": "Upper"}, "lower case"),
+        ({"source": f"quay.io/app@{A}", "destination": f"{DESTINATION}@{B}"}, "digests differ"),
+        ({"source": "r.example/app:1", "destination": "r.example/app:1"}, "are the same"),
+        ({"source": "r.example/app:1", "destination": "r.example/app"}, "are the same"),
+        ({"source": "r.example/app", "destination": "r.example/app"}, "are the same"),
+        ({"source": f"r.example/app@{A}", "destination": "r.example/app"}, "are the same"),
+        ({"source": "busybox", "destination": "index.docker.io/busybox"}, "are the same"),
+        ({"immutable_tags": ["("]}, "is no valid regex"),
+        ({"immutable_tags": ["a{99999999999999999999}"]}, "is no valid regex"),
+        ({"state": "absent", "source": None}, "needs a tag or a digest"),
+    ],
+)
+def test_what_is_refused(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        one(**values)
+
+
+@pytest.mark.parametrize("pointer", [":1", f"@{A}", f":1@{A}"])
+def test_absent(pointer: str) -> None:
+    found = one(state="absent", source=None, destination=DESTINATION + pointer)
+    assert (found.source, str(found.destination)) == (None, DESTINATION + pointer)
+
+
+@pytest.mark.parametrize(
+    ("patterns", "immutable"),
+    [
+        ([], False),
+        (None, False),
+        ([r"\d+\.\d+"], True),
+        ([r"\d+"], False),  # the whole tag
+        (["x", r"1\..*"], True),
+        ([""], False),
+    ],
+)
+def test_immutable_tags(patterns: Any, immutable: bool) -> None:
+    assert one(immutable_tags=patterns).immutable is immutable
+
+
+def test_immutable_is_about_the_sources_tag() -> None:
+    assert not one(source=f"quay.io/app@{A}", immutable_tags=[".*"]).immutable
+    assert one(destination=f"{DESTINATION}:x", immutable_tags=["1.2"]).immutable
+
+
+# many
+
+
+def many(*entries: dict[str, Any], **defaults: Any) -> list[Declared]:
+    return read_images(entries, {**DEFAULTS, **defaults})
+
+
+def entry(**values: Any) -> dict[str, Any]:
+    return {"source": SOURCE, "destination": DESTINATION, **values}
+
+
+def test_nothing_declared() -> None:
+    assert many() == []
+
+
+def test_order_and_names_stay() -> None:
+    found = many(*(entry(name=name, destination=f"r.example/{name}") for name in "cab"))
+    assert [image.name for image in found] == ["c", "a", "b"]
+
+
+def test_entries_fall_back_to_the_call() -> None:
+    first, second = many(
+        entry(),
+        entry(
+            destination="r.example/b",
+            state="present",
+            existing="fail",
+            destination_tag="x",
+            immutable_tags=[],
+        ),
+        state="staged",
+        existing="keep",
+        destination_tag="v{tag}",
+        immutable_tags=[".*"],
+    )
+    assert (first.state, first.existing, first.immutable) == ("staged", "keep", True)
+    assert first.destination.tag == "v1.2"
+    assert (second.state, second.existing, second.immutable) == ("present", "fail", False)
+    assert second.destination.tag == "x"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {},
+        {"source": f"docker://{SOURCE}"},
+        {"destination": f"{DESTINATION}:1.2"},
+        {"state": "present"},
+        {"name": None},
+    ],
+)
+def test_equal_entries_are_one(other: dict[str, Any]) -> None:
+    assert len(many(entry(), entry(**other))) == 1
+
+
+@pytest.mark.parametrize(
+    ("other", "reason"),
+    [
+        (
+            {"source": "quay.io/other:1.2"},
+            r"different images are declared for r\.example/app:1\.2: "
+            r"from quay\.io/app:1\.2 and from quay\.io/other:1\.2",
+        ),
+        (
+            {"source": "quay.io/app:2", "destination": f"{DESTINATION}:1.2"},
+            "different images are declared",
+        ),
+        (
+            {"source": None, "state": "absent", "destination": f"{DESTINATION}:1.2"},
+            "nowhere .state: absent.",
+        ),
+        ({"existing": "keep"}, "declared twice with different options"),
+        ({"state": "staged"}, "declared twice with different options"),
+        ({"name": "x"}, "declared twice with different options"),
+        ({"source": f"quay.io/app:1.2@{A}"}, "different images are declared"),
+    ],
+)
+def test_two_for_one_destination(other: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        many(entry(), entry(**other))
+
+
+def test_one_source_for_two_destinations() -> None:
+    assert len(many(entry(), entry(destination=f"{DESTINATION}:x"), entry(destination="b"))) == 3
+    digests = [entry(source=f"quay.io/app@{digest}") for digest in (A, B)]
+    assert len(many(*digests)) == 2
+
+
+@pytest.mark.parametrize(
+    ("bad", "label"),
+    [
+        (entry(name="web", source="Bad"), r"images\[1\] \(web\): "),
+        (entry(source="Bad"), r"images\[1\] \(r\.example/app\): "),
+        ({"source": SOURCE}, r"images\[1\] \(quay\.io/app:1\.2\): destination is missing"),
+        ({}, r"images\[1\] \(\): source is missing"),
+    ],
+)
+def test_errors_name_their_entry(bad: dict[str, Any], label: str) -> None:
+    with pytest.raises(InvalidInput, match=label):
+        many(entry(destination="r.example/fine"), bad)
