@@ -98,6 +98,9 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: Any = None, **kwargs: Any) -> list[str]:
         """One digest or id for each term."""
         self.set_options(var_options=variables, direct=kwargs)
+        unknown = sorted(set(kwargs) - set(self._options))
+        if unknown:  # Ansible passes them over, and a misspelt platform would go unnoticed
+            raise AnsibleLookupError(f"unknown option: {', '.join(unknown)}")
         if REQUESTS_IMPORT_ERROR is not None:
             raise AnsibleLookupError(
                 "the Python library requests is missing on the controller, in the Python that "

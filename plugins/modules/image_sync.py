@@ -84,15 +84,16 @@ options:
       - V(staged) puts everything there by digest and moves no tag, so that the image can be tested first. V(present)
         then moves only the tag.
       - V(absent) removes the destination tag, and the manifest with its signatures and other referrers, unless another
-        tag or an index uses that manifest. It needs a tag or a digest in O(destination), and no O(source). By digest it
-        fails while a tag still names the image. The registry frees the space of layers with its garbage collection.
+        tag, an index or another image of the same call uses that manifest. It needs a tag or a digest in
+        O(destination), and no O(source). By digest it fails while any of these still uses the image. The registry frees
+        the space of layers with its garbage collection.
     type: str
     choices: [present, staged, absent]
     default: present
   destination_tag:
     description:
       - What the tag is called at the destination, where O(destination) has none. V({tag}) stands for the source's tag.
-      - Write it in quotes, since YAML takes bare braces for a mapping.
+      - Write it in quotes, since YAML takes bare braces for a mapping, and C(1.30) for the number 1.3.
     type: str
     default: '{tag}'
   existing:
@@ -219,7 +220,7 @@ images:
         - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it was
           put there by digest, without its tag. V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
           V(immutable), O(immutable_tags) held. V(removed), it was removed. V(failed), see RV(images[].msg).
-          V(not_done), O(fail_fast) stopped the call before.
+          V(not_done), the call was ended before, by O(fail_fast) or by SIGTERM.
       type: str
       returned: always
     failed:
@@ -296,7 +297,11 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_syn
     REQUIRED_ONE_OF,
     image_sync,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.doors.module import run
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.module import (
+    on_termination,
+    run,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
 
 
 def main() -> None:
@@ -306,7 +311,9 @@ def main() -> None:
         required_one_of=REQUIRED_ONE_OF,
         supports_check_mode=True,
     )
-    run(module, lambda m: image_sync(m.params, m.check_mode))
+    stop = Stop()
+    on_termination(stop.request)
+    run(module, lambda m: image_sync(m.params, m.check_mode, stop))
 
 
 if __name__ == "__main__":

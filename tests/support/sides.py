@@ -99,7 +99,8 @@ class Sides:
     def clear(self) -> None:
         """Forgets what the proxies saw."""
         for side in (self.source, self.destination):
-            wait_until(lambda side=side: not side.proxy._busy, "the last request to end")
+            proxy = side.proxy
+            wait_until(lambda: not proxy._busy, "the last request to end")  # noqa: B023
             side.proxy.clear()
 
     def heal(self) -> None:
@@ -119,7 +120,7 @@ class Sides:
 
     def writes(self) -> list[Request]:
         """All requests that write, at either side."""
-        return self.source.proxy.writes() + self.destination.proxy.writes()
+        return [*self.source.proxy.writes(), *self.destination.proxy.writes()]
 
     def options(self, tag: str = "1", **more: Any) -> dict[str, Any]:
         """Options that copy a tag from one side to the other."""

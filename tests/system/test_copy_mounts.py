@@ -59,7 +59,8 @@ def test_a_refused_mount_is_no_failure(sides: Sides, status: int) -> None:
     target = f"{side.repository}/copy"
     fault = side.proxy.inject(MOUNT, "status", status, times=ALWAYS)
     result = sync(source=side.ref(), destination=side.ref("", repository=target))
-    assert fault.hits == len(wanted.all_blobs)
+    # what may pass is asked for a second time
+    assert fault.hits == len(wanted.all_blobs) * (2 if status == 500 else 1)
     assert blobs(result) == (len(wanted.all_blobs), 0, 0)
     assert side.has_whole(wanted, repository=target)
 

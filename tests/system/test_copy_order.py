@@ -246,10 +246,11 @@ def test_a_child_that_only_seems_to_be_there_is_noticed_and_sent(sides: Sides) -
     _forget(sides, lost.blobs[0].digest)
     sides.clear()
 
-    result = sync(**sides.options())
+    result = foretold_then_done(sides.destination.proxy, **sides.options())
 
     assert result["reason"] == "digest_differs"
-    assert sides.destination.written().count("1") == 2
+    # it is looked for: not every registry refuses an index without its children
+    assert sides.destination.written().count("1") == 1
     assert lost.digest in sides.destination.written()
     assert sides.destination.has_whole(wanted)
 

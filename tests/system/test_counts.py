@@ -93,9 +93,9 @@ def _indexes() -> dict[tuple[str, str], Image]:
 
 #: and what the destination is asked before: HEADs of manifests, and tag lists
 WORKLOADS = {
-    # of each repository one tag and the tag list; one digest for all, as no repository exists
-    "repositories with a common base": (_several_repositories, 6 + 1, 6),
-    "tags of one repository": (_one_repository, 1 + 1, 1),
+    # of each repository one tag and the tag list; five digests for all, as no repository exists
+    "repositories with a common base": (_several_repositories, 6 + 5, 6),
+    "tags of one repository": (_one_repository, 1 + 5, 1),
     # a list isn't worth it for one tag: its HEAD, and the digest's
     "indexes": (_indexes, 2 * 3, 0),
 }

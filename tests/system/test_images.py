@@ -106,7 +106,7 @@ def test_fail_fast_leaves_the_rest_not_done(sides: Sides, where: str) -> None:
     result = sync(images=entries, fail_fast=True, concurrency=1)
     assert result["failed"] and not result["changed"]
     assert [i["reason"] for i in result["images"]] == ["failed", *["not_done"] * 3]
-    assert "3 more were not tried" in result["msg"]
+    assert "3 of 4 were not done: another image failed" in result["msg"]
     assert len(result["msg"].splitlines()) == 2
     assert sides.destination.tags() == []
     sides.heal()

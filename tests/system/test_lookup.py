@@ -173,6 +173,7 @@ def test_options_that_make_no_sense(proxy: RecordingProxy) -> None:
     cases = {
         query(app, format="short"): "format",
         query(app, missing="ignore"): "missing",
+        query(app, plaform="linux/arm64"): "plaform",
         query(app, platform="a/b/c/d/e"): "platform",
         query(app, concurrency=0): "concurrency",
         query(app, retries="many"): "retries",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tests.support.content import Image
 from tests.support.faults import ALWAYS
 from tests.support.fixtures import MakeProxy, MakeRegistry, MakeStrict
 from tests.support.playbook import run_tasks
+from tests.support.proxy import RecordingProxy
 from tests.support.sides import Side, Sides
 from tests.support.strict_registry import StrictRegistry
 from tests.support.sync import foretold_then_done, sync
@@ -393,3 +395,192 @@ def test_one_that_fails_does_not_stop_the_others(side: Side) -> None:
     assert [i["reason"] for i in result["images"]] == ["failed", "removed", "in_sync"]
     assert result["msg"].splitlines()[0] == "1 of 3 images failed:"
     assert side.tags() == ["a", "b"]
+
+
+# what can't be trusted, or is refused halfway
+
+
+@pytest.fixture
+def watched(make_strict: MakeStrict, make_proxy: MakeProxy, repo: str) -> Side:
+    """The registry of `modern`, behind a proxy."""
+    registry = make_strict()
+    return Side(make_proxy(registry.url), registry.host, repo)
+
+
+def _list(*tags: Any) -> dict[str, Any]:
+    """A fault: this tag list in place of the registry's."""
+    return {"body": json.dumps({"name": "x", "tags": list(tags)}).encode(), "times": ALWAYS}
+
+
+@pytest.mark.parametrize("registry", ["side", "watched"])
+@pytest.mark.parametrize(("status", "tags"), [(404, []), (200, []), (200, ["b"]), (200, ["c"])])
+def test_a_list_that_lacks_the_tag_is_not_trusted(
+    registry: str, status: int, tags: list[str], request: pytest.FixtureRequest
+) -> None:
+    place: Side = request.getfixturevalue(registry)
+    shared = place.push(images.image("unlisted"), "a")
+    place.push(shared, "b")
+    place.push(images.image("other"), "c")
+    place.proxy.inject("GET .*/tags/list", "status", status, **_list(*tags))
+    result = _remove(place, "a", check=False)
+    if registry == "side":
+        assert result["failed"] and "can't be found out" in result["msg"]
+        assert _deleted(place) == []
+        assert place.tags() == ["a", "b", "c"]
+    else:
+        assert result["reason"] == "removed" and "manifest kept" in result["warnings"][0]
+        assert _deleted(place) == ["a"]
+        assert place.tags() == ["b", "c"]
+
+
+def test_by_digest_needs_a_list_that_exists(watched: Side) -> None:
+    untagged = watched.push(images.image("untagged"), None)
+    watched.proxy.inject("GET .*/tags/list", "status", 404, times=ALWAYS)
+    result = _remove(watched, untagged.digest)
+    assert result["failed"] and "can't be found out" in result["msg"]
+    assert _there(watched, untagged) == [True]
+
+
+@pytest.mark.parametrize("odd", [None, "not a tag"])
+def test_odd_entries_do_not_end_the_list(make_strict: MakeStrict, odd: Any) -> None:
+    registry = make_strict(tag_delete=False, paging="last")
+    shared = images.image("shared", layers=0)
+    registry.add("app", shared, "a")
+    for number in range(98):
+        registry.set_tag("app", f"t{number:03}", shared.digest)
+    registry.set_tag("app", "z", shared.digest)
+    listed = ["a", odd, *(f"t{number:03}" for number in range(98))]
+    with RecordingProxy(registry.url) as proxy:
+        body = json.dumps({"tags": listed}).encode()
+        proxy.inject("GET .*/tags/list.n=100$", "status", 200, body=body, times=ALWAYS)
+        gone = [{"destination": f"{proxy.host}/app:{tag}"} for tag in listed if tag and tag != odd]
+        result = sync(images=gone, state="absent")
+    assert result["failed"] and ": z;" in result["msg"]
+    assert registry.tag("app", "z") == shared.digest
+
+
+@pytest.mark.parametrize("registry", ["side", "watched"])
+@pytest.mark.parametrize("state", ["staged", "by digest", "child"])
+def test_what_the_same_call_declares_is_kept(
+    registry: str, state: str, sides: Sides, request: pytest.FixtureRequest
+) -> None:
+    place: Side = request.getfixturevalue(registry)
+    outer = sides.source.push(images.multi_platform("declared"))
+    old = outer.children[0] if state == "child" else outer
+    place.push(old, "old")
+    target = place.ref(outer.digest) if state == "by digest" else place.ref("new")
+    declared = {
+        "source": f"{sides.source.proxy.host}/{sides.source.repository}@{outer.digest}",
+        "destination": target,
+        "state": "present" if state == "by digest" else "staged",
+    }
+    absent = {"destination": place.ref("old"), "state": "absent"}
+    foretold = sync(images=[declared, absent], check_mode=True)
+    assert any("declared in this call" in text for text in foretold["warnings"])
+    result = sync(images=[declared, absent])
+    assert _deleted(place) == (["old"] if registry == "watched" else [])
+    assert _there(place, outer, *outer.children) == [True, True, True]
+    if registry == "side":
+        assert result["failed"] and "declared in this call" in result["msg"]
+    else:
+        assert result["images"][1]["reason"] == "removed" and place.tags() == []
+
+
+@pytest.mark.parametrize("kind", ["", "application/json", "application/octet-stream"])
+@pytest.mark.parametrize("nested", [False, True])
+def test_an_index_under_a_generic_type_is_one(side: Side, kind: str, nested: bool) -> None:
+    outer = images.nested_index("hidden") if nested else images.multi_platform("hidden")
+    child = outer.children[1].children[0] if nested else outer.children[0]
+    side.push(outer, "outer")
+    side.push(child, "child")
+    headers = {"Content-Type": kind}
+    side.proxy.inject("HEAD .*/manifests/outer", "set_header", headers=headers, times=ALWAYS)
+    result = _remove(side, "child", check=False)
+    assert result["failed"] and "the index under outer" in result["msg"]
+    assert side.has_whole(outer, "outer")
+    together = _remove(side, "child", "outer")
+    assert [image["reason"] for image in together["images"]] == ["removed", "removed"]
+
+
+@pytest.mark.parametrize("kind", ["application/json", "application/octet-stream"])
+def test_an_index_may_call_its_indexes_anything(
+    make_strict: MakeStrict, make_proxy: MakeProxy, kind: str
+) -> None:
+    registry = make_strict(tag_delete=False)
+    inner = images.multi_platform("inner")
+    registry.add("app", inner)
+    registry.add("app", inner.children[0], "child")
+    entry = {**inner.descriptor, "mediaType": kind}
+    document = {"schemaVersion": 2, "mediaType": inner.media_type, "manifests": [entry]}
+    registry.put_raw("app", "outer", json.dumps(document).encode(), inner.media_type)
+    result = sync(destination=f"{registry.host}/app:child", state="absent")
+    assert result["failed"] and "the index under outer" in result["msg"]
+    assert registry.manifest("app", inner.children[0].digest)
+
+
+@pytest.mark.parametrize("registry", ["side", "watched"])
+def test_what_must_be_read_is_read_before_the_first_deletion(
+    registry: str, request: pytest.FixtureRequest
+) -> None:
+    place: Side = request.getfixturevalue(registry)
+    old = place.push(images.image("unread"))
+    place.proxy.inject("GET .*/referrers/", "status", 403, times=ALWAYS)
+    result = _remove(place, "1")
+    assert result["failed"] and not result["changed"]
+    assert place.proxy.select("DELETE") == []
+    assert place.has_whole(old)
+
+
+@pytest.mark.parametrize("what", ["manifest", "referrer"])
+@pytest.mark.parametrize("registry", ["side", "watched"])
+def test_what_is_refused_after_the_tag_is_gone_is_told(
+    registry: str, what: str, request: pytest.FixtureRequest
+) -> None:
+    place: Side = request.getfixturevalue(registry)
+    old = place.push(images.image("halfway"))
+    referrers, tags = _attach(place, old, registry == "side")
+    refused = old if what == "manifest" else referrers[0]
+    place.proxy.inject(f"DELETE .*{refused.digest}", "status", 403, times=ALWAYS)
+    result = _remove(place, "1", check=False)
+    if (registry, what) == ("side", "manifest"):
+        assert result["failed"] and not result["changed"] and _deleted(place) == []
+        assert place.tags() == sorted(["1", *tags])
+        return
+    assert (result["reason"], result["changed"]) == ("removed", True)
+    warning = next(text for text in result["warnings"] if refused.digest in text)
+    assert "403" in warning
+    assert "1" not in place.tags()
+    assert _there(place, refused) == [True]
+    assert _there(place, old) == [what == "manifest"]
+
+
+def test_check_mode_forgets_in_the_order_of_the_run(side: Side) -> None:
+    outer = side.push(images.nested_index("outer"), "outer")
+    inner = outer.children[1]
+    side.push(inner, "inner")
+    result = _remove(side, inner.children[0].digest, "inner", "outer")
+    assert [image["reason"] for image in result["images"]] == ["removed"] * 3
+    assert _there(side, outer, inner, inner.children[0]) == [False] * 3
+
+
+def test_check_mode_knows_the_tags_that_will_have_moved(sides: Sides) -> None:
+    old = sides.destination.push(images.image("old"))
+    sides.source.push(images.image("new"))
+    absent = {"destination": sides.destination.ref(old.digest), "state": "absent"}
+    watched = (sides.source.proxy, sides.destination.proxy)
+    result = foretold_then_done(*watched, images=[absent, sides.options()])
+    assert [image["reason"] for image in result["images"]] == ["removed", "digest_differs"]
+
+
+def test_each_index_is_read_once(side: Side) -> None:
+    """Four levels of indexes, each naming the next three times over."""
+    inner = images.multi_platform("fan")
+    child = inner.children[0]
+    for _level in range(3):
+        inner = images.index([inner] * 3)
+    side.push(inner, "outer")
+    side.push(child, "child")
+    result = _remove(side, "child", check=False)
+    assert result["failed"] and "the index under outer" in result["msg"]
+    read = [request.reference for request in side.proxy.select("GET", "manifest")]
+    assert len(read) == len(set(read)) == 4

@@ -15,12 +15,13 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.support import images
+from tests.support import images, registries
 from tests.support.asking import basic, refusal, templated
 from tests.support.content import Image
+from tests.support.faults import ALWAYS
 from tests.support.playbook import Run, run_tasks
-from tests.support.proxy import RecordingProxy
-from tests.support.registries import DockerRegistry
+from tests.support.proxy import MakeProxy, RecordingProxy
+from tests.support.registries import PASSWORD, DockerRegistry, MakeRegistry
 from tests.support.strict_registry import StrictRegistry
 from tests.support.token_server import TokenServer
 
@@ -284,3 +285,34 @@ def test_content_elsewhere(guarded: Guarded) -> None:
         assert storage.count("GET", "blob") == len(guarded.image.blobs)
         assert storage.with_header("Authorization") == []
         guarded.check(run, basic(USER, CANARY), (storage,))
+
+
+ECHOES = {
+    "an error code": ("status", 403, {}, '{{"errors": [{{"code": "{0}", "message": "no"}}]}}'),
+    "an escaped message": (
+        "status", 403, {}, '{{"errors": [{{"code": "DENIED", "message": "{1}"}}]}}',
+    ),
+    "a redirect": ("status", 302, {"Location": "ftp://elsewhere.invalid/{2}"}, ""),
+    "a content type": ("status", 200, {"Content-Type": "x/{0}"}, '{{"schemaVersion": 2}}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ECHOES)
+def test_what_a_registry_repeats_is_not_shown(
+    make_registry: MakeRegistry, make_proxy: MakeProxy, tmp_path: Path, name: str
+) -> None:
+    """With a login of which Ansible knows nothing, so that only we can hide it."""
+    action, status, headers, body = ECHOES[name]
+    proxy = make_proxy(make_registry(htpasswd=True).url)
+    pair = base64.b64encode(f"{registries.USER}:{PASSWORD}".encode()).decode()
+    forms = (PASSWORD, quote(pair, safe=""), pair.rstrip("="))
+    fault = proxy.inject(
+        "GET .*/manifests/", action, status, times=ALWAYS, body=body.format(*forms).encode(),
+        headers={key: value.format(*forms) for key, value in headers.items()},
+    )  # fmt: skip
+    auth_file = tmp_path / "auth.json"
+    auth_file.write_text(json.dumps({"auths": {proxy.host: {"auth": pair}}}))
+    message = refusal(f"{proxy.host}/a/b:1", auth_file=str(auth_file))
+    assert fault.hits
+    assert not [form for form in forms if form.lower() in message.lower()]
+    assert "********" in message

@@ -87,7 +87,7 @@ class FakeClient:
         self.sent: list[bytes] = []
         self.needs: list[Any] = []
         self._answers = answers
-        self.finds_own_blobs = True
+        self.finds_own_blobs: bool | None = None
 
     def url(self, path: str) -> str:
         return self.origin + path

@@ -12,7 +12,7 @@ from typing import Any
 from ..model.errors import InvalidInput
 from ..sync.declared import EXISTING, STATES, Declared, read_image, read_images
 from ..sync.outcome import Report
-from ..sync.run import sync
+from ..sync.run import Stop, sync
 from .arguments import CONNECTION_OPTIONS, check_masking, read_settings
 
 #: what the call says for all images, and each entry of ``images`` for itself
@@ -46,12 +46,14 @@ REQUIRED_ONE_OF = [("images", "destination")]
 _NOT_AT_TOP = ("warnings", "msg", "failed")
 
 
-def image_sync(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def image_sync(
+    parameters: Mapping[str, Any], check_mode: bool, stop: Stop | None = None
+) -> dict[str, Any]:
     """The result of a call; ``failed`` is in it when images failed. Raises ImageSyncError."""
     settings = read_settings(parameters)
     declared = _declared(parameters)
     check_masking(settings, (str(part) for image in declared for part in _references(image)))
-    report = sync(declared, settings, check_mode, parameters["fail_fast"])
+    report = sync(declared, settings, check_mode, parameters["fail_fast"], stop)
     return _result(report)
 
 
@@ -79,6 +81,6 @@ def _result(report: Report) -> dict[str, Any]:
     }
     if len(images) == 1:
         result.update({k: v for k, v in images[0].items() if k not in _NOT_AT_TOP})
-    if report.failures:
+    if report.message():
         result.update(failed=True, msg=report.message())
     return result

@@ -6,12 +6,25 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from types import FrameType
 from typing import Any, Callable
 
 from ansible.module_utils.basic import AnsibleModule, missing_required_lib
 
 from ..model.errors import ImageSyncError
 from ..transport.libraries import REQUESTS_IMPORT_ERROR
+
+
+def on_termination(request: Callable[[], None]) -> None:
+    """Calls ``request`` when the process is told to end (SIGTERM), the first time."""
+
+    def handle(_number: int, _frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        threading.Thread(target=request, daemon=True).start()
+
+    signal.signal(signal.SIGTERM, handle)
 
 
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:

@@ -25,6 +25,7 @@ _KEYS = (
     "annotations",
     "artifactType",
 )
+_LONGEST_PART = 128
 _PLATFORM_KEYS = ("os", "architecture", "variant", "os.version", "os.features")
 
 
@@ -92,6 +93,6 @@ def _platform(value: Any, where: str) -> Platform | None:
         raise InvalidContent(f"{where} has a platform that is not an object")
     check_keys(value, _PLATFORM_KEYS, where)
     parts = [value.get(key, "") for key in ("os", "architecture", "variant")]
-    if not all(isinstance(part, str) for part in parts):
-        raise InvalidContent(f"{where} has a platform whose parts are not text")
+    if not all(isinstance(part, str) and len(part) <= _LONGEST_PART for part in parts):
+        raise InvalidContent(f"{where} has a platform whose parts are not short texts")
     return Platform(*parts)

@@ -12,6 +12,7 @@
         NotFound            the manifest, blob or repository isn't there
         AuthenticationFailed, AccessDenied
         RateLimited
+      WrittenOtherwise      a registry took a write and names something else afterwards
       Cancelled             given up because the run is ending
 
 A message names the place, what was tried and what was said; it never holds a secret.
@@ -40,6 +41,10 @@ class InvalidContent(ImageSyncError):
     def __init__(self, message: str, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class WrittenOtherwise(ImageSyncError):
+    """The registry accepted a write, and then named something else than what was written."""
 
 
 class Cancelled(ImageSyncError):

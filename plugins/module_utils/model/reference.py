@@ -90,6 +90,8 @@ def _parse(text: str) -> Reference:
     if colon:
         rest = rest[: slash + 1] + name
         check_tag(tag)
+    if "/" not in rest and (rest == "localhost" or "." in rest):
+        raise InvalidInput("it names a registry and no repository")
     registry, repository = _split_registry(rest)
     check_repository(repository)
     return Reference(registry, repository, tag or None, digest or None)

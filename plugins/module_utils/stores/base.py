@@ -70,6 +70,10 @@ class Repository(ABC):
     place: str
 
     @abstractmethod
+    def will_be_written(self) -> None:
+        """Told before the first request to what isn't only read."""
+
+    @abstractmethod
     def resolve(self, pointer: str) -> Descriptor | None:
         """What a tag or digest names now; None where there is nothing."""
 

@@ -22,12 +22,14 @@ class Places:
         self._opened: dict[str, Repository] = {}
         self._lock = threading.Lock()
 
-    def repository(self, reference: Reference) -> Repository:
-        """The repository that ``reference`` is in."""
+    def repository(self, reference: Reference, write: bool = False) -> Repository:
+        """The repository that ``reference`` is in; ``write``: it will be written to."""
         with self._lock:
             found = self._opened.get(reference.name)
             if found is None:
                 client = self._network.client(reference.registry)
                 found = RegistryRepository(client, reference.repository)
                 self._opened[reference.name] = found
+            if write:
+                found.will_be_written()
             return found

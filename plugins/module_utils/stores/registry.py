@@ -14,7 +14,7 @@ from urllib.parse import quote, urljoin
 
 from ..model.descriptor import Descriptor
 from ..model.digest import algorithm_of, as_tag, digest_of, is_digest
-from ..model.errors import InvalidContent, InvalidInput, RegistryError
+from ..model.errors import Cancelled, InvalidContent, InvalidInput, RegistryError, WrittenOtherwise
 from ..model.manifest import MEDIA_TYPES, SIZE_LIMIT, Manifest
 from ..model.reference import check_tag
 from ..transport.answer import Answer
@@ -25,7 +25,9 @@ from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
 from .registry_blobs import RegistryBlobs, Use
 
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
-_LIST_LIMIT = 32 << 20
+_LIST_LIMIT = 16 << 20
+#: what a registry can make us keep in memory
+_MOST_TAGS, _MOST_REFERRERS = 500_000, 10_000
 #: Quay refuses more
 _PAGE = 100
 _MOST_PAGES = 20_000
@@ -40,9 +42,16 @@ class RegistryRepository(Repository):
         self._client = client
         self.place, self.path = client.host, path
         self.name = f"{client.host}/{path}"
-        self._blobs = RegistryBlobs(client, path)
         self._pull = Need(path, "pull")
         self._push = Need(path, "pull,push")
+        self._blobs = RegistryBlobs(client, path, self.first_tags)
+
+    def will_be_written(self) -> None:
+        """Asks for both permissions from the first request on: one token serves for all.
+
+        Some registries make a repository when a token to push to it is asked for (Quay).
+        """
+        self._pull = self._blobs.pull = self._push
 
     # manifests
 
@@ -55,7 +64,8 @@ class RegistryRepository(Repository):
             self._client.check_is_registry(answer)
             return None
         self._blobs.use = Use.USED
-        digest = _stored_digest(answer, pointer)
+        digest = pointer if is_digest(pointer) else _named_digest(answer)
+        _check_named(answer, pointer, f"{self.place}: {_named(self.path, pointer)}")
         if answer.status != 200 or not digest:
             try:
                 return self.manifest(pointer).descriptor()
@@ -66,12 +76,12 @@ class RegistryRepository(Repository):
         return Descriptor(_content_type(answer), digest, answer.length() or 0)
 
     def manifest(self, pointer: str) -> Manifest:
-        """See Repository. By tag, the body must match the digest that the registry names."""
+        """See Repository. The body must match the digest asked for, by tag the one named."""
         return self._client.network.retrier.run(self.place, lambda _: self._read(pointer))
 
     def _read(self, pointer: str) -> Manifest:
         raw, answer = self._get(pointer)
-        wanted = _stored_digest(answer, pointer)
+        wanted = pointer if is_digest(pointer) else _named_digest(answer)
         if not is_digest(pointer) and (not wanted or digest_of(raw, wanted) != wanted):
             # no digest named, or another one: what is read by digest decides
             wanted = wanted or digest_of(raw)
@@ -105,14 +115,18 @@ class RegistryRepository(Repository):
         what = f"writing {_named(self.path, pointer)}"
         headers = {"Content-Type": manifest.media_type, "Content-Length": str(len(manifest.raw))}
         url = self._manifest_url(pointer)
-        answer = self._client.call("PUT", url, what, self._push, (201,), headers, manifest.raw)
+        ok = (200, 201, 202)  # the first and the last prove nothing by themselves
+        answer = self._client.call("PUT", url, what, self._push, ok, headers, manifest.raw)
         answer.drain()
-        stored = answer.header("Docker-Content-Digest")
-        if algorithm_of(stored) != algorithm_of(manifest.digest):
-            found = self.resolve(pointer)
+        stored = _named_digest(answer) if answer.status == 201 else ""
+        if not stored:
+            try:
+                found = self.resolve(pointer)
+            except Cancelled:
+                return  # it is written, and a run that is ending must not deny it
             stored = found.digest if found else "nothing"
-        if stored != manifest.digest:
-            raise InvalidContent(
+        if stored not in (manifest.digest, digest_of(manifest.raw)):
+            raise WrittenOtherwise(
                 f"{self.place}: after {what}, it names {stored[:140]} instead of {manifest.digest}"
             )
 
@@ -141,14 +155,14 @@ class RegistryRepository(Repository):
         """See Repository."""
         url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
         try:
-            found, following = self._page(url)
+            found, count, following = self._page(url)
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
                 self._blobs.use = Use.NEW
                 return TagPage(frozenset(), False, True)
             raise
         self._blobs.use = Use.USED
-        return TagPage(frozenset(found), True, not following and len(found) != _PAGE)
+        return TagPage(frozenset(found), True, not following and count != _PAGE)
 
     def tags(self) -> list[str]:
         """See Repository. Read to the end, by Link where given, else by ``last``."""
@@ -156,28 +170,33 @@ class RegistryRepository(Repository):
         url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
         for _page in range(_MOST_PAGES):
             try:
-                found, following = self._page(url)
+                found, count, following = self._page(url)
             except RegistryError as error:
                 if error.status == 404 and not seen:
                     return []
                 raise
             new = [tag for tag in found if tag not in seen]
             seen.update(dict.fromkeys(new))
-            if not following and len(found) == _PAGE and new:
+            if not found and (following or count == _PAGE) and count:
+                raise InvalidContent(f"{self.name}: a page of the tag list has no valid tag")
+            if not following and count == _PAGE and new:
                 query = f"n={_PAGE}&last={quote(found[-1], safe='')}"
                 following = self._client.url(f"/v2/{self.path}/tags/list?{query}")
             if not following or not new:
                 return list(seen)
+            if len(seen) > _MOST_TAGS:
+                break
             url = following
         raise InvalidContent(f"{self.name}: the tag list has no end")
 
-    def _page(self, url: str) -> tuple[list[str], str]:
-        """The valid tags of one page, and the URL of the next ("" at the end)."""
+    def _page(self, url: str) -> tuple[list[str], int, str]:
+        """The valid tags of one page, how many entries it has, and the next one's URL or ""."""
         document, following = self._json(url, f"listing the tags of {self.path}")
         tags = document.get("tags")
         if tags is not None and not isinstance(tags, list):
             raise InvalidContent(f"{self.name}: the tag list isn't a list")
-        return [tag for tag in tags or [] if _is_tag(tag)], following
+        tags = tags or []
+        return [tag for tag in tags if _is_tag(tag)], len(tags), following
 
     # referrers
 
@@ -196,13 +215,16 @@ class RegistryRepository(Repository):
         return list(index.children) if index.is_index else []
 
     def _referrers_of_api(self, url: str) -> Iterator[Descriptor]:
-        seen = {url}
+        seen, count = {url}, 0
         for _page in range(_MOST_PAGES):
             document, following = self._json(url, f"listing the referrers in {self.path}")
             index = Manifest(json.dumps(document).encode(), "")
             yield from index.children
+            count += len(index.children)
             if not following or following in seen:
                 return
+            if count > _MOST_REFERRERS:
+                break
             seen.add(following)
             url = following
         raise InvalidContent(f"{self.name}: the list of referrers has no end")
@@ -278,14 +300,21 @@ def _content_type(answer: Answer) -> str:
     return answer.header("Content-Type").partition(";")[0].strip()
 
 
-def _stored_digest(answer: Answer, pointer: str) -> str:
-    """The digest that the answer names; by digest, that one unless the same kind differs."""
+def _named_digest(answer: Answer) -> str:
+    """The sha256 digest that the answer's header names, "" if none.
+
+    Others are passed over: both sides of a copy must be compared by the same algorithm.
+    """
     named = answer.header("Docker-Content-Digest").strip()
-    if not is_digest(named):
-        named = ""
-    if is_digest(pointer) and algorithm_of(named) != algorithm_of(pointer):
-        return pointer
-    return named
+    return named if is_digest(named) and algorithm_of(named) == "sha256" else ""
+
+
+def _check_named(answer: Answer, pointer: str, what: str) -> None:
+    """Who is asked for a digest must not answer with another of the same kind."""
+    named = _named_digest(answer)
+    same_kind = algorithm_of(named) == algorithm_of(pointer)
+    if is_digest(pointer) and same_kind and named != pointer:
+        raise InvalidContent(f"{what} was answered with the digest {named}")
 
 
 def _is_tag(tag: Any) -> bool:

@@ -32,8 +32,12 @@ class Use(enum.Enum):
 OpenBody = Callable[[], Iterable[bytes]]
 #: up to this size a blob is read whole before it is sent on
 _SMALL = 1 << 20
-#: above this size it is worth a request to look for a blob that a registry didn't find unasked
-_WORTH_ASKING = {Use.USED: 2 << 20, Use.UNKNOWN: 256 << 20}
+#: a cancelled upload needs no second round with another token
+_ANY_END = (200, 202, 204, 401, 403, 404)
+#: above this size it is worth a request to look for a blob that a mount didn't find
+_WORTH_ASKING = 1 << 20
+#: tries of a mount that the registry fails to answer, before the blob is just looked for
+_MOUNT_TRIES = 2
 #: registries may take a while to put a large upload in its place: bytes a second to count on
 _STORING_RATE = 10 << 20
 
@@ -41,16 +45,17 @@ _STORING_RATE = 10 << 20
 class RegistryBlobs:
     """The blobs of one repository."""
 
-    def __init__(self, client: RegistryClient, path: str) -> None:
-        self._client, self._path = client, path
+    def __init__(self, client: RegistryClient, path: str, first_tags: Callable[[], object]) -> None:
+        """``first_tags`` is asked when ``use`` has to be known and isn't."""
+        self._client, self._path, self._first_tags = client, path, first_tags
+        self.pull = Need(path, "pull")
         self._host = client.host
         self.use = Use.UNKNOWN
 
     def has(self, blob: Descriptor) -> bool:
         """Whether the blob is here, with the right size."""
         what = f"looking for blob {blob.digest} in {self._path}"
-        need = Need(self._path, "pull")
-        answer = self._client.call("HEAD", self._url(blob), what, need, (200, 404))
+        answer = self._client.call("HEAD", self._url(blob), what, self.pull, (200, 404))
         if answer.status == 404:
             return False
         # some registries answer HEAD without a length, or with 0
@@ -59,8 +64,8 @@ class RegistryBlobs:
     def open(self, blob: Descriptor) -> BlobReader:
         """Begins to read a blob: one try, as the caller tries the whole transfer again."""
         what = f"reading blob {blob.digest} of {self._path}"
-        need = Need(self._path, "pull")
-        answer = self._client.once("GET", self._client.url(self._url(blob)), what, need, (200,))
+        url = self._client.url(self._url(blob))
+        answer = self._client.once("GET", url, what, self.pull, (200,))
         length = answer.length()
         if length is not None and length != blob.size:
             answer.close()
@@ -80,7 +85,7 @@ class RegistryBlobs:
 
         def attempt(number: int) -> Written:
             nonlocal sent
-            if number == 0 and not sent:
+            if number < _MOUNT_TRIES and not sent:
                 found = self._ask(blob, lender)
                 if isinstance(found, Written):
                     return found
@@ -88,7 +93,7 @@ class RegistryBlobs:
             else:
                 # the last try may have succeeded, with only its answer lost
                 if self.has(blob):
-                    return Written.COPIED
+                    return Written.COPIED if sent else Written.PRESENT
                 session = self._session()
             sent = True
             self._send(blob, source, session)
@@ -103,7 +108,7 @@ class RegistryBlobs:
         answers 201 where that has an effect, and 202 with a session where it has none. With the
         repository itself as R it asks whether the blob is here.
         """
-        if lender is None and not self._client.finds_own_blobs:
+        if lender is None and self._client.finds_own_blobs is False:
             return Written.PRESENT if self.has(blob) else self._session()
         mount = f"?mount={quote(blob.digest, safe='')}&from={quote(lender or self._path, safe='')}"
         sources = (lender,) if lender else ()
@@ -114,14 +119,25 @@ class RegistryBlobs:
                 raise
             session = self._session()  # no mounts here, or not from there
         if not session:
+            if lender is None:
+                self._client.finds_own_blobs = True
             return Written.MOUNTED if lender else Written.PRESENT
-        limit = _WORTH_ASKING.get(self.use)
-        if limit is not None and blob.size > limit and self.has(blob):
+        trusted = lender is None and self._client.finds_own_blobs
+        if blob.size > _WORTH_ASKING and not trusted and self._in_use() and self.has(blob):
             if lender is None:
                 self._client.finds_own_blobs = False
             self._cancel(session)
             return Written.PRESENT
         return session
+
+    def _in_use(self) -> bool:
+        """Whether the repository may hold what it is asked for: not if it is new."""
+        if self.use is Use.UNKNOWN:
+            try:
+                self._first_tags()
+            except (RegistryError, InvalidContent):
+                self.use = Use.USED
+        return self.use is not Use.NEW
 
     def _session(self, query: str = "", sources: tuple[str, ...] = ()) -> str:
         """The URL of a new upload session; "" where a mount made it needless."""
@@ -137,13 +153,17 @@ class RegistryBlobs:
         return upload_location(answer.url, answer.header("Location"), self._client.home)
 
     def _send(self, blob: Descriptor, source: OpenBlob, session: str) -> None:
+        first: BlobReader | None = None
         try:
             first = source()
             data = b"".join(first) if blob.size <= _SMALL else None
         except Exception:
+            if first:
+                first.close()
             self._cancel(session)
             raise
-        fresh, used = [first], []
+        fresh: list[BlobReader] = [first]
+        used: list[BlobReader] = []
 
         def body() -> Iterable[bytes]:
             if data is not None:
@@ -154,6 +174,11 @@ class RegistryBlobs:
 
         try:
             self._put(blob, session, body)
+        except RegistryError as error:
+            # the registry forgot its upload: it was restarted, or it is one of several
+            lost = any(code.startswith("BLOB_UPLOAD_") for code in error.codes)
+            error.transient = error.transient or lost or error.status in (404, 416)
+            raise
         finally:
             for reader in (*fresh, *used):
                 reader.close()
@@ -190,7 +215,7 @@ class RegistryBlobs:
         what = f"cancelling an upload to {self._path}"
         try:
             need = Need(self._path, "pull,push")
-            self._client.once("DELETE", session, what, need, (204, 202, 200, 404)).drain()
+            self._client.once("DELETE", session, what, need, _ANY_END).drain()
         except ImageSyncError:
             return  # the upload's own error counts
 

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from ..model.descriptor import Descriptor
-from ..model.errors import ImageSyncError
+from ..model.errors import ImageSyncError, WrittenOtherwise
 from ..model.manifest import Manifest
 from ..stores.base import Repository
 from .declared import Declared
@@ -20,19 +20,23 @@ class Image:
     ``tree``: the manifests to be written, by digest. ``kept``: digests of blobs and manifests
     that the destination repository is known to hold, because a manifest there names them.
     ``whole``: the manifest itself is there, so that only the tag is missing. ``counted``: blobs
-    that the outcome has counted.
+    that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
+    children that were met, each once.
     """
 
     __slots__ = (
+        "believed",
         "counted",
         "declared",
         "kept",
         "outcome",
         "previous",
         "repository",
+        "seen",
         "source",
         "top",
         "tree",
+        "tree_bytes",
         "whole",
     )
 
@@ -50,6 +54,9 @@ class Image:
         self.tree: dict[str, Manifest] = {}
         self.kept: set[str] = set()
         self.whole = False
+        self.believed: set[str] = set()
+        self.seen: set[str] = set()
+        self.tree_bytes = 0
         self.counted: set[str] = set()
 
     @property
@@ -73,9 +80,10 @@ class Image:
         outcome.id = self.declared.destination.at(digest)
         outcome.media_type = media_type
 
-    def fail(self, error: ImageSyncError | str) -> None:
-        """The image can't be brought to its place."""
-        self.outcome.fail(str(error))
+    def fail(self, error: ImageSyncError, message: str) -> None:
+        """The image can't be brought to its place; ``message`` says it fit to be shown."""
+        self.outcome.fail(message)
+        self.outcome.changed = isinstance(error, WrittenOtherwise)
 
     @property
     def open(self) -> bool:

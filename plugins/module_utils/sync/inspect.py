@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from ..model.config import ImageConfig, has_config, parse_config
-from ..model.errors import ImageSyncError, InvalidInput, NotFound
+from ..model.errors import ImageSyncError, InvalidContent, InvalidInput, NotFound
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..model.platforms import Platform, choose
 from ..model.reference import Reference
@@ -18,6 +18,9 @@ from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.settings import Settings
 from .workers import Workers
+
+#: more than any real image has
+_MOST_MANIFESTS = 10_000
 
 
 class Child(NamedTuple):
@@ -73,7 +76,7 @@ def _for_each(
         try:
             return look(reference, places.repository(reference))
         except ImageSyncError as error:
-            error.args = (f"{reference}: {error}",)
+            error.args = (network.scrub(f"{reference}: {error}"),)
             raise
 
     try:
@@ -114,7 +117,7 @@ def _describe(reference: Reference, repository: Repository, referrers: bool) -> 
         top = repository.manifest(reference.pointer)
     except NotFound:
         return result
-    images = list(_images(repository, top, 1))
+    images = list(_images(repository, top, 1, set()))
     blobs = {b.digest: b.size for image in images for b in image.manifest.blobs}
     named = [image for image in images if str(image.platform) != "unknown/unknown"]
     configs = {image.manifest.digest: _config(repository, image.manifest) for image in named[:1]}
@@ -145,14 +148,19 @@ def _platform_entry(image: Child) -> dict[str, Any]:
     return {"platform": str(image.platform), "digest": image.manifest.digest, "size": size}
 
 
-def _images(repository: Repository, manifest: Manifest, depth: int) -> Any:
-    """Every manifest below an index (those of nested ones too), or the image itself."""
+def _images(repository: Repository, manifest: Manifest, depth: int, seen: set[str]) -> Any:
+    """Every manifest below an index (those of nested ones too) once, or the image itself."""
     if not manifest.is_index:
         yield Child(None, manifest)
         return
     for child in manifest.children:
+        if child.digest in seen:
+            continue
+        seen.add(child.digest)
+        if len(seen) > _MOST_MANIFESTS:
+            raise InvalidContent(f"the image has more than {_MOST_MANIFESTS} manifests")
         found = repository.manifest(child.digest)
         if found.is_index and depth < DEPTH_LIMIT:
-            yield from _images(repository, found, depth + 1)
+            yield from _images(repository, found, depth + 1, seen)
         else:
             yield Child(child.platform, found)

@@ -79,16 +79,22 @@ class Report:
         """The images that failed."""
         return [image for image in self.images if image.failed]
 
+    @property
+    def not_done(self) -> list[Outcome]:
+        """The images that the call didn't come to."""
+        return [image for image in self.images if image.reason == "not_done"]
+
     def message(self) -> str:
-        """One line per failed image, "" when there is none."""
-        failed = self.failures
-        if len(self.images) == 1 and failed:
-            return f"{failed[0].destination}: {failed[0].msg}"
+        """Why the call failed: one line per failed image, "" when it didn't."""
+        failed, waiting, total = self.failures, self.not_done, len(self.images)
+        if total == 1 and (failed or waiting):
+            return f"{self.images[0].destination}: {self.images[0].msg}"
+        parts = [f"{len(failed)} of {total} images failed"] if failed else []
+        if waiting:
+            parts.append(f"{len(waiting)} of {total} were {waiting[0].msg}")
         lines = [f"{image.destination}: {image.msg}" for image in failed]
-        waiting = sum(image.reason == "not_done" for image in self.images)
-        rest = f"; {waiting} more were not tried" if waiting else ""
-        head = f"{len(failed)} of {len(self.images)} images failed{rest}:"
-        return "\n".join([head, *lines]) if lines else ""
+        head = "; ".join(parts)
+        return "\n".join([f"{head}:", *lines] if lines else [head] if head else [])
 
     def diff(self) -> dict[str, str]:
         """The digests before and after, for ``--diff``: changed images only."""

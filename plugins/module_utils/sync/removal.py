@@ -11,15 +11,15 @@ deletes only so. Therefore all tags and indexes of the repository are looked at 
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Callable
+from collections.abc import Mapping
+from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
-from ..model.digest import as_tag
+from ..model.digest import as_tag, is_digest
 from ..model.errors import ImageSyncError, InvalidContent, RegistryError
-from ..model.manifest import INDEXES
 from ..stores.base import Deleted, Repository
 from .image import Image
-from .usage import Usage
+from .usage import Usage, Wanted
 from .workers import Workers
 
 #: tags of what belongs to an image: OCI's tag schema, and cosign's (SIGNATURE_SPEC.md)
@@ -34,8 +34,13 @@ class Removal:
         workers: Workers,
         check_mode: bool,
         failed: Callable[[Image, ImageSyncError], None],
+        wanted: Mapping[str, list[Wanted]],
     ) -> None:
-        """In check mode all is looked at and nothing deleted."""
+        """In check mode all is looked at and nothing deleted.
+
+        ``wanted``: what the call's other images made of each repository, by its name.
+        """
+        self._wanted = wanted
         self._workers = workers
         self._check_mode = check_mode
         self._failed = failed
@@ -75,26 +80,29 @@ class Removal:
     def _remove_group(self, images: list[Image]) -> None:
         repository = images[0].repository
         try:
-            usage: Usage | None = Usage(repository, self._workers)
-            trouble = None
+            usage = Usage(repository, self._workers, self._wanted.get(repository.name, ()))
+            _check_list(usage, images)
         except (RegistryError, InvalidContent) as error:
-            usage, trouble = None, error
+            trouble = error
+            for image in images:
+                self._attempt(image, lambda image: self._remove_tag_only(image, trouble))
+            return
         except ImageSyncError as error:
             for image in images:
                 self._failed(image, error)
             return
-        going = {image.declared.destination.tag for image in images}
-        for image in sorted(images, key=_order):
-            try:
-                if usage is None:
-                    self._remove_tag_only(image, trouble)
-                else:
-                    _Remover(repository, usage, going, self._check_mode).remove(image)
-            except ImageSyncError as error:
-                self._failed(image, error)
+        remover = _Remover(repository, usage, images, self._check_mode)
+        for image in sorted(images, key=lambda image: _order(image, usage)):
+            self._attempt(image, remover.remove)
 
-    def _remove_tag_only(self, image: Image, trouble: ImageSyncError | None) -> None:
-        """The tags can't be listed, so nobody knows what else uses the manifest."""
+    def _attempt(self, image: Image, remove: Callable[[Image], None]) -> None:
+        try:
+            remove(image)
+        except ImageSyncError as error:
+            self._failed(image, error)
+
+    def _remove_tag_only(self, image: Image, trouble: ImageSyncError) -> None:
+        """The tags can't be listed, or not rightly, so nobody knows what else uses the manifest."""
         tag = image.declared.destination.tag
         done = Deleted.DELETED if self._check_mode else Deleted.UNSUPPORTED
         if tag and not self._check_mode:
@@ -108,88 +116,167 @@ class Removal:
         image.outcome.warnings.append(f"the tag was removed and its manifest kept: {trouble}")
 
 
+class _Uses(NamedTuple):
+    """What a manifest is needed for: other tags that stay, indexes, images of the same call."""
+
+    tags: list[str]
+    holders: list[str]
+    wanted: bool
+
+    @property
+    def any(self) -> bool:
+        return bool(self.tags or self.holders or self.wanted)
+
+    def refuse(self, why: str) -> None:
+        """Raises RegistryError, if there is any."""
+        if self.tags:
+            raise RegistryError(
+                f"{why}, which would take other tags of the same digest down with it: "
+                f"{', '.join(self.tags[:20])}; remove those too, or move them first"
+            )
+        if self.holders:
+            raise RegistryError(
+                f"{why}, and the image is part of the index under {', '.join(self.holders[:20])}"
+            )
+        if self.wanted:
+            raise RegistryError(
+                f"{why}, and the image is, or is part of, one that is declared in this call"
+            )
+
+    def __str__(self) -> str:
+        named = (self.tags + self.holders)[:20]
+        return ", ".join(named) or "an image that is declared in this call"
+
+
 class _Remover:
-    """Removes single images of one repository, of which all uses are known."""
+    """Removes single images of one repository, of which all uses are known.
+
+    In check mode it does the same but for the deletions themselves.
+    """
 
     def __init__(
-        self, repository: Repository, usage: Usage, going: set[str | None], check_mode: bool
+        self, repository: Repository, usage: Usage, images: list[Image], check_mode: bool
     ) -> None:
         self._repository, self._usage = repository, usage
-        self._going, self._check_mode = going, check_mode
+        self._check_mode = check_mode
+        self._going = {image.declared.destination.tag for image in images}
 
     def remove(self, image: Image) -> None:
         """Removes one image; raises ImageSyncError, with nothing lost, when it can't."""
         tag, digest = image.declared.destination.tag, image.outcome.previous_digest
-        holders = [t for t in self._usage.holding(digest) if t != tag]
-        others = [t for t in self._usage.naming(digest) if t not in self._going]
-        if tag is None:
-            self._refuse(others, holders, "it is deleted by digest")
-        if self._check_mode:
-            self._foresee(image, others, holders)
+        usage = self._usage
+        if digest in usage.gone or (tag and tag not in usage.tags):
+            _removed(image)  # it went with another image of the call
             return
-        if tag in self._usage.tags:
+        uses = self._uses(digest)
+        if tag is None:
+            uses.refuse("it is deleted by digest")
+        # all that has to be read is read before the first deletion
+        attached = [] if uses.any else self._attached(digest)
+        untagged = False
+        if tag:
             # the tag first: if that is denied, nothing has been lost yet
-            if self._repository.delete_tag(tag) is Deleted.UNSUPPORTED:
-                self._refuse(others, holders, "this registry deletes by digest only")
+            untagged = self._untag(tag) is not Deleted.UNSUPPORTED
+            if untagged:
+                usage.forget_tag(tag)
+                self._foresee(image, uses)
             else:
-                self._usage.forget_tag(tag)
-                others = self._usage.naming(digest)
-        if not others and not holders:
-            self._delete_attached(digest, set())
-            self._repository.delete_manifest(digest)
-            self._usage.forget(digest)
+                uses.refuse("this registry deletes by digest only")
+        if not uses.any and not (untagged and usage.naming(digest)):
+            self._delete_all(image, [digest, *attached], untagged)
         _removed(image)
 
-    def _foresee(self, image: Image, others: list[str], holders: list[str]) -> None:
+    def _uses(self, digest: str) -> _Uses:
+        return _Uses(
+            [tag for tag in self._usage.naming(digest) if tag not in self._going],
+            self._usage.holding(digest),
+            self._usage.wanted(digest),
+        )
+
+    def _foresee(self, image: Image, uses: _Uses) -> None:
         """No request that only reads tells whether a registry deletes by tag."""
-        _removed(image)
-        if others or holders:
+        if self._check_mode and uses.any:
             image.outcome.warnings.append(
-                f"{image.declared.destination}: its digest is also used by "
-                f"{', '.join((others + holders)[:20])}: a registry that deletes by digest only, "
-                "as docker-registry 2.8 does, will refuse this"
+                f"{image.declared.destination}: its digest is also used by {uses}: a registry "
+                "that deletes by digest only, as docker-registry 2.8 does, will refuse this"
             )
 
-    def _refuse(self, others: list[str], holders: list[str], why: str) -> None:
-        if others:
-            raise RegistryError(
-                f"{why}, which would take other tags of the same digest down with it: "
-                f"{', '.join(others[:20])}; remove those too, or move them first"
-            )
-        if holders:
-            raise RegistryError(
-                f"{why}, and the image is part of the index under {', '.join(holders[:20])}"
-            )
-
-    def _delete_attached(self, digest: str, seen: set[str]) -> None:
+    def _attached(self, digest: str) -> list[str]:
         """Referrers, and theirs, and cosign's tags: they mean nothing without the image."""
-        seen.add(digest)
-        for referrer in self._repository.referrers(digest):
-            holders = [t for t in self._usage.holding(referrer.digest) if t != as_tag(digest)]
-            if referrer.digest in seen or self._usage.naming(referrer.digest) or holders:
-                continue  # used elsewhere, it keeps what is attached to it
-            self._delete_attached(referrer.digest, seen)
-            self._repository.delete_manifest(referrer.digest)
-        for suffix in _ATTACHED:
-            attached = as_tag(digest) + suffix
-            found = self._usage.tags.get(attached)
-            if found:
-                self._delete_tag(attached, found)
+        subjects = [digest]
+        for subject in subjects:  # it grows meanwhile
+            for referrer in self._usage.referrers(subject):
+                if referrer.digest not in subjects and not self._elsewhere(referrer, subject):
+                    subjects.append(referrer.digest)
+        tags = (as_tag(subject) + suffix for subject in subjects for suffix in _ATTACHED)
+        known = self._usage.tags
+        return subjects[:0:-1] + [
+            tag for tag in tags if tag in known and not self._usage.wanted(known[tag].digest)
+        ]
 
-    def _delete_tag(self, tag: str, found: Descriptor) -> None:
-        deleted = self._repository.delete_tag(tag)
+    def _elsewhere(self, referrer: Descriptor, subject: str) -> bool:
+        """Used by others, it stays, and keeps what is attached to it."""
+        usage = self._usage
+        holders = [tag for tag in usage.holding(referrer.digest) if tag != as_tag(subject)]
+        return bool(holders or usage.naming(referrer.digest) or usage.wanted(referrer.digest))
+
+    def _delete_all(self, image: Image, pointers: list[str], untagged: bool) -> None:
+        """Once anything is gone, what is refused is told in a warning: the tag won't be back."""
+        for number, pointer in enumerate(pointers):
+            try:
+                if is_digest(pointer):
+                    self._delete(pointer)
+                else:
+                    self._delete_tag(pointer)
+            except ImageSyncError as error:
+                if not (untagged or number):
+                    raise
+                image.outcome.warnings.append(
+                    f"{image.declared.destination} was removed, but kept in the registry were "
+                    f"{', '.join(pointers[number:][:20])}: {error}"
+                )
+                return
+
+    def _delete_tag(self, tag: str) -> None:
+        """A tag of something attached, and that itself unless it is used elsewhere."""
+        found = self._usage.tags.get(tag)
+        if found is None:
+            return
         alone = self._usage.naming(found.digest) == [tag]
+        deleted = self._untag(tag)
         if alone and not self._usage.holding(found.digest):
-            self._repository.delete_manifest(found.digest)
+            self._delete(found.digest)
         elif deleted is Deleted.UNSUPPORTED:
             return  # somebody gave it another tag: it isn't ours alone
         self._usage.forget_tag(tag)
 
+    def _untag(self, tag: str) -> Deleted:
+        return Deleted.DELETED if self._check_mode else self._repository.delete_tag(tag)
 
-def _order(image: Image) -> tuple[bool, bool]:
-    """Tags before bare digests, and indexes first: what they keep alive can go in the same call."""
-    is_index = image.previous is not None and image.previous.media_type in INDEXES
-    return image.declared.destination.tag is None, not is_index
+    def _delete(self, digest: str) -> None:
+        if not self._check_mode:
+            self._repository.delete_manifest(digest)
+        self._usage.forget(digest)
+
+
+def _check_list(usage: Usage, images: list[Image]) -> None:
+    """A list that lacks what is there may lack other tags too; raises InvalidContent."""
+    for image in images:
+        tag, digest = image.declared.destination.tag, image.outcome.previous_digest
+        if tag and tag not in usage.tags:
+            raise InvalidContent(
+                f"{image.repository.name}: the tag list doesn't name {tag}, which is there, so "
+                "it can't be trusted"
+            )
+        if tag and usage.tags[tag].digest != digest:
+            raise InvalidContent(
+                f"{image.repository.name}: {tag} names another digest than a moment ago"
+            )
+
+
+def _order(image: Image, usage: Usage) -> tuple[bool, int]:
+    """Tags before bare digests, and indexes before what they keep alive: all may go in one call."""
+    return image.declared.destination.tag is None, len(usage.above(image.outcome.previous_digest))
 
 
 def _removed(image: Image) -> None:

@@ -10,11 +10,13 @@ import threading
 import time
 from typing import Any
 
+from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError
-from ..model.reference import Reference
-from ..stores.base import Repository, Written
+from ..model.manifest import Manifest
+from ..stores.base import Written
 from ..stores.places import Places
 from ..transport.client import Network
+from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .declared import Declared
 from .image import Image
@@ -22,17 +24,44 @@ from .outcome import Report
 from .removal import Removal
 from .survey import Survey
 from .transfer import Totals, Transfer
+from .usage import Wanted
 from .workers import Workers
 
 
+class Stop:
+    """Ends a call from outside, once: what is done stays done and is reported."""
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._pace: Pace | None = None
+
+    def watch(self, pace: Pace) -> None:
+        """The call whose waits and requests are to end."""
+        self._pace = pace
+        if self.requested:
+            pace.cancel()
+
+    def request(self) -> None:
+        """From a thread of its own: a signal may come while the main thread holds a lock."""
+        self.requested = True
+        if self._pace:
+            self._pace.cancel()
+
+
 def sync(
-    declared: list[Declared], settings: Settings, check_mode: bool = False, fail_fast: bool = False
+    declared: list[Declared],
+    settings: Settings,
+    check_mode: bool = False,
+    fail_fast: bool = False,
+    stop: Stop | None = None,
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
     call = _Call(declared, settings, check_mode, fail_fast)
+    call.stop = stop or call.stop
+    call.stop.watch(call.pace)
     try:
         call.run()
     finally:
@@ -46,13 +75,19 @@ class _Call:
     ) -> None:
         self._began = time.monotonic()
         self._network = Network(settings)
-        self._workers = Workers(settings.concurrency)
+        self.pace = self._network.pace
+        self.stop = Stop()
+        self._workers = Workers(settings.concurrency, lambda: self.stop.requested)
         self._check_mode, self._fail_fast = check_mode, fail_fast
         self._lock = threading.Lock()
         self._totals = Totals()
         places = Places(self._network)
         self._images = [
-            Image(d, places.repository(d.destination), _repository(places, d.source))
+            Image(
+                d,
+                places.repository(d.destination, write=not check_mode),
+                places.repository(d.source) if d.source else None,
+            )
             for d in declared
         ]
 
@@ -61,13 +96,16 @@ class _Call:
         unwanted = [i for i in self._images if i.declared.state == "absent"]
         try:
             changes = Survey(self._workers, self._failed).run(wanted)
+            # the transfer lets go of them
+            manifests = {id(i): tuple(i.tree.values()) for i in changes if unwanted}
             if not self._network.pace.cancelled:
                 transfer = Transfer(self._workers, self._check_mode, self._failed)
                 self._totals = transfer.totals
                 transfer.run(changes)
             if unwanted and not self._network.pace.cancelled:
                 # last, so that a digest that a tag has just left counts as free
-                Removal(self._workers, self._check_mode, self._failed).run(unwanted)
+                users = _users(wanted, manifests)
+                Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
         except Cancelled:
             pass
 
@@ -75,7 +113,7 @@ class _Call:
         with self._lock:
             if isinstance(error, Cancelled) or not image.open:
                 return
-            image.fail(error)
+            image.fail(error, self._network.scrub(str(error)))
         if self._fail_fast:
             self._network.pace.cancel()
 
@@ -85,15 +123,18 @@ class _Call:
         self._network.close()
 
     def report(self) -> Report:
+        ended = "another image failed, and fail_fast is set"
+        if self.stop.requested:
+            ended = "the task was told to end (SIGTERM)"
         for image in self._images:
             if image.open:
                 image.outcome.reason = "not_done"
-                image.outcome.msg = "not done: another image failed before, and fail_fast is set"
+                image.outcome.msg = f"not done: {ended}"
         return Report(
             [image.outcome for image in self._images],
             self._stats(),
             dict(sorted(self._network.keychain.kinds.items())),
-            _warnings(self._images, self._network.settings),
+            [self._network.scrub(warning) for warning in self._warnings()],
         )
 
     def _stats(self) -> dict[str, Any]:
@@ -110,10 +151,20 @@ class _Call:
             "retries": network.retrier.count,
         }
 
+    def _warnings(self) -> list[str]:
+        own = [warning for image in self._images for warning in image.outcome.warnings]
+        return self._network.settings.warnings() + own
 
-def _repository(places: Places, reference: Reference | None) -> Repository | None:
-    return places.repository(reference) if reference else None
 
-
-def _warnings(images: list[Image], settings: Settings) -> list[str]:
-    return settings.warnings() + [warning for image in images for warning in image.outcome.warnings]
+def _users(
+    wanted: list[Image], manifests: dict[int, tuple[Manifest, ...]]
+) -> dict[str, list[Wanted]]:
+    """Of each repository: what the call wants there, and has or in check mode would have."""
+    found: dict[str, list[Wanted]] = {}
+    for image in wanted:
+        outcome = image.outcome
+        if outcome.digest and not outcome.failed:
+            top = Descriptor(outcome.media_type, outcome.digest, 0)
+            user = Wanted(image.tag, top, manifests.get(id(image), ()))
+            found.setdefault(image.repository.name, []).append(user)
+    return found

@@ -24,6 +24,9 @@ from .image import Image
 from .workers import Workers
 
 _ASK, _READ = (1,), (2,)
+_SAMPLE = 5
+#: more than any real image has; what a registry sends must not fill the memory
+_MOST_MANIFESTS, _MOST_BYTES = 10_000, 256 << 20
 
 
 class Survey:
@@ -81,7 +84,7 @@ class Survey:
             )
 
     def _other(self, image: Image, known: TagPage | None) -> None:
-        if not (known and known.complete and _surely_absent(image, known)):
+        if not (known and _surely_absent(image, known)):
             self._ask(image)
         self._after_destination(image, known)
 
@@ -187,9 +190,9 @@ class Survey:
             raise InvalidContent(f"indexes are nested deeper than {DEPTH_LIMIT} levels")
         for child in index.children:
             with self._lock:
-                if child.digest in image.kept or child.digest in image.tree:
+                if child.digest in image.seen:
                     continue
-                image.tree[child.digest] = index  # a place holder, so that it is read once
+                image.seen.add(child.digest)
             self._start(
                 _READ,
                 image,
@@ -197,10 +200,25 @@ class Survey:
             )
 
     def _child(self, image: Image, child: Descriptor, depth: int) -> None:
+        if child.digest in image.believed and image.repository.resolve(child.digest):
+            with self._lock:
+                image.kept.add(child.digest)
+            return
         _reference, source = _source_of(image)
         manifest = source.manifest(child.digest)
+        if child.size != len(manifest.raw):
+            raise InvalidContent(
+                f"manifest {child.digest} has {len(manifest.raw)} bytes, "
+                f"its index says {child.size}"
+            )
         with self._lock:
             image.tree[child.digest] = manifest
+            image.tree_bytes += child.size
+        if len(image.seen) > _MOST_MANIFESTS or image.tree_bytes > _MOST_BYTES:
+            raise InvalidContent(
+                f"the image has more than {_MOST_MANIFESTS} manifests, or more than "
+                f"{_MOST_BYTES >> 20} MiB of them"
+            )
         self._descend(image, manifest, depth + 1)
 
     def _learn(self, image: Image, digest: str, children: bool = True) -> None:
@@ -213,7 +231,7 @@ class Survey:
         found = [child.digest for child in manifest.children]
         with self._lock:
             image.kept.update(blob.digest for blob in manifest.blobs)
-            image.kept.update(wanted.intersection(found))
+            image.believed.update(wanted.intersection(found))
         for child in found if children else ():
             if child not in wanted:
                 self._start(
@@ -224,29 +242,34 @@ class Survey:
 
 
 class _Sample:
-    """One image that speaks for all in the repositories of a place that have no tags.
+    """A few images that speak for all in the repositories of a place that have no tags.
 
-    They are new, or all of them were staged. Where the first isn't there, the others aren't
-    asked for: to write again what is there costs a little and does no harm.
+    They are new, or staged. Where the first few aren't there, the others aren't asked for: to
+    write again what is there costs a little and does no harm.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._hit: bool | None = None
+        self._left = _SAMPLE
+        self._hit = False
 
     def ask(self, resolve: Callable[[], Descriptor | None]) -> Descriptor | None:
-        """What ``resolve`` finds; None unasked where the first was missing."""
+        """What ``resolve`` finds; None unasked where the first few were missing."""
         with self._lock:
-            if self._hit is None:
+            if not self._left:
+                return None
+            if not self._hit:
                 found = resolve()
                 self._hit = found is not None
+                self._left -= not self._hit
                 return found
-        return resolve() if self._hit else None
+        return resolve()
 
 
 def _surely_absent(image: Image, known: TagPage) -> bool:
-    place = image.declared.destination
-    return not known.exists or bool(place.tag and place.tag not in known.tags)
+    """Whether the list is enough: a tag that mustn't be overwritten is looked for all the same."""
+    tag, existing = image.declared.destination.tag, image.declared.existing
+    return bool(known.complete and tag and tag not in known.tags and existing == "replace")
 
 
 def _source_of(image: Image) -> tuple[Reference, Repository]:

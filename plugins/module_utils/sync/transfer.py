@@ -17,10 +17,10 @@ from typing import Callable, NamedTuple
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, RegistryError
 from ..model.manifest import Manifest
-from ..stores.base import BlobReader, OpenBlob, Repository, Written
-from ..stores.verified import InlineBlob
+from ..stores.base import Repository, Written
 from .graph import Graph, Step
 from .image import Image
+from .reading import Opener
 from .workers import Workers
 
 _MANIFEST, _MOUNT, _BLOB = 1, 2, 3
@@ -158,18 +158,17 @@ class Transfer:
 
     def _write_blob(self, image: Image, blob: Descriptor, lender: str | None) -> Written:
         """From the image's source; where that fails, from those of images that share the blob."""
-        first, *others = self._sources[image.repository.name, blob.digest]
-        try:
-            return image.repository.write_blob(blob, _opener(first, blob), lender)
-        except Cancelled:
-            raise
-        except ImageSyncError:
-            for other in others:
-                try:
-                    return image.repository.write_blob(blob, _opener(other, blob), None)
-                except ImageSyncError:
-                    continue
-            raise
+        for source in self._sources[image.repository.name, blob.digest]:
+            opener = Opener(source, blob)
+            try:
+                return image.repository.write_blob(blob, opener.open, lender)
+            except Cancelled:
+                raise
+            except ImageSyncError as error:
+                failure = error
+                if not opener.failed:
+                    break  # it is the destination's
+        raise failure
 
     def _foresee(self, repository: Repository, blob: Descriptor, lender: str | None) -> Written:
         if lender:
@@ -186,7 +185,11 @@ class Transfer:
         try:
             image.repository.write_manifest(manifest, tag)
         except RegistryError as error:
-            if not _INCOMPLETE.intersection(error.codes):
+            # some registries have another word for it; then look where something was inferred
+            outcome = image.outcome
+            inferred = image.kept or outcome.blobs_present or outcome.blobs_mounted
+            guessed = error.status in (400, 404, 422) and inferred
+            if not _INCOMPLETE.intersection(error.codes) and not guessed:
                 raise
             self._repair(image, manifest)
             image.repository.write_manifest(manifest, tag)
@@ -201,7 +204,7 @@ class Transfer:
         for blob in manifest.unique_blobs():
             if blob.foreign and not (image.source and image.source.has_blob(blob)):
                 continue
-            written = image.repository.write_blob(blob, _opener(image.source, blob), None)
+            written = image.repository.write_blob(blob, Opener(image.source, blob).open, None)
             if written is not Written.PRESENT:
                 self._count_for(image, blob, written)
                 self._count_as_absent(image, blob)
@@ -252,15 +255,3 @@ class Transfer:
             image.counted.add(blob.digest)
             image.outcome.blobs_present += 1
             self.totals.counts[Written.PRESENT] += 1
-
-
-def _opener(source: Repository | None, blob: Descriptor) -> OpenBlob:
-    """How to read the blob: from its descriptor where that carries it, else from the source."""
-    data = blob.data
-
-    def read() -> BlobReader:
-        if data is not None or source is None:
-            return InlineBlob(data or b"")
-        return source.open_blob(blob)
-
-    return read

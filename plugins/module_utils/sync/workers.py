@@ -12,8 +12,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
+from ..model.errors import Cancelled
+
 T = TypeVar("T")
 R = TypeVar("R")
+#: seconds
+_MOMENT = 3.0
 Job = Callable[[], None]
 #: lower is more urgent
 Rank = tuple[int, ...]
@@ -26,8 +30,9 @@ class Workers:
     by ``finish``.
     """
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, size: int, hurried: Callable[[], bool] = lambda: False) -> None:
+        """``hurried``: whether to wait no longer than a moment for what is under way."""
+        self._size, self._hurried = size, hurried
         self._state = threading.Condition()
         self._queue: list[tuple[Rank, int, Job]] = []
         self._order = itertools.count()
@@ -52,11 +57,18 @@ class Workers:
             self._state.notify()
 
     def finish(self) -> None:
-        """Returns when all jobs are done, or raises what one of them raised."""
+        """Returns when all jobs are done, or raises what one of them raised.
+
+        Raises Cancelled when it is in a hurry and they don't end.
+        """
         with self._state:
+            waited = 0.0
             while self._open and self._error is None:
                 # with a time limit, so that signals reach the main thread
-                self._state.wait(1.0)
+                self._state.wait(0.5)
+                waited = waited + 0.5 if self._hurried() else 0.0
+                if waited > _MOMENT:
+                    raise Cancelled("the run is ending")
             if self._error is not None:
                 raise self._error
 
@@ -87,7 +99,8 @@ class Workers:
             self._queue.clear()
             self._state.notify_all()
         for thread in self._threads:
-            thread.join()
+            # one that waits for a slow server is left behind, and ends with the process
+            thread.join(0.1 if self._hurried() else None)
 
     def _work(self) -> None:
         while True:

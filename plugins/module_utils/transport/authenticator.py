@@ -99,6 +99,8 @@ class Authenticator:
         if challenge.scheme == "basic":
             return self._meet_basic(login, sent)
         scopes = _merge(need.scopes(), challenge.parameters.get("scope", ""))
+        if not scopes:  # a deletion, and a registry that doesn't say what it takes
+            scopes = (f"repository:{need.repository}:pull,push,delete",)
         with self._lock:
             self._learned[need] = scopes
             self._forget(login, sent)
@@ -176,6 +178,7 @@ class Authenticator:
             if covering:
                 return max(covering, key=lambda token: token.expires)
             token = self._first_or_any(realm, service, scopes, login)
+            self._keychain.learn(token.value)
             with self._lock:
                 self._tokens[place].append(token)
             return token
@@ -223,6 +226,14 @@ class Authenticator:
 def _merge(own: tuple[str, ...], challenged: str) -> tuple[str, ...]:
     """Ours first ("some registries look at the first only"), each once.
 
-    A challenge may put several scopes into one string.
+    A challenge may put several scopes into one string. What ours allow already isn't added.
     """
-    return tuple(dict.fromkeys((*own, *challenged.split())))
+    more = [scope for scope in challenged.split() if not any(_covers(one, scope) for one in own)]
+    return tuple(dict.fromkeys((*own, *more)))
+
+
+def _covers(scope: str, other: str) -> bool:
+    """Whether ``scope`` allows all that ``other`` does, as pull,push does pull."""
+    name, _colon, actions = scope.rpartition(":")
+    other_name, _colon, other_actions = other.rpartition(":")
+    return name == other_name and set(other_actions.split(",")) <= set(actions.split(","))

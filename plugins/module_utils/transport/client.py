@@ -19,6 +19,7 @@ from .credentials import Keychain
 from .problems import problem_of
 from .retry import Pace, Retrier
 from .settings import Connection, Settings
+from .text import Scrubber
 from .tokens import TokenRequest
 from .trust import redirect_target
 from .wire import Wire, origin_of
@@ -37,7 +38,9 @@ class Network:
         self.settings = settings
         self.pace = Pace()
         self.retrier = Retrier(settings.retries, self.pace)
-        self.keychain = Keychain(settings)
+        #: everything that a server said goes through this before it is shown
+        self.scrub = Scrubber()
+        self.keychain = Keychain(settings, self.scrub)
         #: requests sent, by registry (or other host)
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0
@@ -108,8 +111,8 @@ class RegistryClient:
         self.origin = f"{scheme}://{_HUB_ADDRESS if host == DOCKER_HUB else host}"
         self._home = origin_of(self.origin)
         self._proven = False
-        #: False once it is seen that a mount from the same repository doesn't find what is there
-        self.finds_own_blobs = True
+        #: whether a mount from the same repository finds what is there, once that was seen
+        self.finds_own_blobs: bool | None = None
         self._auth = Authenticator(host, self._home, network.keychain, self._ask_realm)
 
     def call(
@@ -198,6 +201,8 @@ class RegistryClient:
             return
         ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
         ping.drain()
+        if ping.status == 429 or ping.status >= 500:
+            return  # that says nothing
         if ping.status not in (200, 401, 403) or "html" in ping.header("Content-Type"):
             raise RegistryError(
                 f"{self.host} isn't a registry: it answers {self.url('/v2/')} with {ping.status} "
@@ -228,7 +233,9 @@ class RegistryClient:
             answer = send.to(request.url, request.headers.get("Authorization"))
             if answer.status == 200:
                 return answer
-            raise problem_of(answer, self.host, what, request.secrets)
+            problem = problem_of(answer, self.host, what, request.secrets)
+            problem.host = label  # it is the realm that asks for patience
+            raise problem
 
         return self.network.retrier.run(label, attempt)
 

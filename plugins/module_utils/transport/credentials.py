@@ -14,6 +14,7 @@ from typing import Protocol
 from ..model.errors import InvalidInput
 from .docker_config import AuthFile, Login
 from .settings import Settings
+from .text import Scrubber
 
 ANONYMOUS = Login("anonymous")
 
@@ -32,12 +33,22 @@ class OptionLogins:
         self._settings = settings
 
     def find(self, host: str, repository: str) -> Login | None:
-        """See Source."""
-        fields = ("username", "password", "token", "identity_token")
-        values = [self._settings.lookup(host, repository, name) or "" for name in fields]
-        if not values[0]:
-            values[1] = ""  # it goes with the user name of a part of the registry
-        return Login("options", *values) if any(values[1:]) else None
+        """See Source. Of several kinds of login, the one of the longest entry counts."""
+        found = {}
+        for name in ("username", "password", "token", "identity_token"):
+            entry = self._settings.entry(host, repository, name)
+            if entry and getattr(entry, name):
+                found[name] = (len(entry.path), getattr(entry, name))
+        if "username" not in found:
+            found.pop("password", None)  # it goes with the user name of a part of the registry
+        secrets = [name for name in ("token", "identity_token", "password") if name in found]
+        if not secrets:
+            return None
+        longest = max(found[name][0] for name in secrets)
+        names: list[str] = [name for name in secrets if found[name][0] == longest]
+        if "password" in names:
+            names.append("username")
+        return Login("options", **{name: found[name][1] for name in names})
 
 
 class AuthFiles:
@@ -103,12 +114,19 @@ def sources(settings: Settings) -> list[Source]:
 class Keychain:
     """Finds the login for a repository, and remembers it for the run."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, scrub: Scrubber | None = None) -> None:
+        """``scrub`` learns the secrets of each login that is found."""
         self._sources = sources(settings)
+        self._scrub = scrub or Scrubber()
+        self._scrub.add(*settings.secrets())
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str], Login] = {}
         #: the kind of login used for each registry
         self.kinds: dict[str, str] = {}
+
+    def learn(self, token: str) -> None:
+        """A token was fetched, which is a secret too."""
+        self._scrub.add(token)
 
     def find(self, host: str, repository: str) -> Login:
         """The login for ``host/repository``; ANONYMOUS where no source has one."""
@@ -117,6 +135,8 @@ class Keychain:
         if login is None:
             hits = (source.find(host, repository) for source in self._sources)
             login = next((hit for hit in hits if hit), ANONYMOUS)
+            self._scrub.add(login.token, login.identity_token)
+            self._scrub.add_login(login.username, login.password)
             with self._lock:
                 self._found[key] = login
                 if self.kinds.get(host, "anonymous") == "anonymous":

@@ -13,12 +13,21 @@ import base64
 import binascii
 import json
 import os
+import re
 from typing import Any, NamedTuple
 
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry
 
 _LIMIT = 4 << 20
+
+
+_TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def is_token(text: str) -> bool:
+    """Whether it can be sent as a bearer token: no space, no line break (RFC 6750, 2.1)."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 class Login(NamedTuple):
@@ -79,6 +88,8 @@ class AuthFile:
             _text(entry, "registrytoken"),
             _text(entry, "identitytoken"),
         )
+        if login.token and not is_token(login.token):
+            raise InvalidInput(f"the auth file {self.path} is damaged: a token has a line break")
         return login if login.secrets() else None
 
     def _decode(self, auth: str) -> tuple[str, str]:

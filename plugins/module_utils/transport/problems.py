@@ -83,6 +83,8 @@ def problem_of(
     status = answer.status
     said = complaint.text or _phrase(status)
     advice = _advice(status, complaint, host, anonymous=secrets == ())
+    if "NAME_UNKNOWN" in complaint.codes and what.startswith(("opening", "sending", "writing")):
+        advice = f"; {host} wants a repository to be created before images are sent to it"
     message = f"{host}: {what} failed with {status}: {said}{advice}"
     codes = complaint.codes
     retry_after = parse_retry_after(answer.header("Retry-After"))
@@ -111,7 +113,10 @@ def _advice(status: int, complaint: Complaint, host: str, anonymous: bool) -> st
         return f"; the pull limit of {host} is used up: log in (see registries) or wait"
     if status == 401 and anonymous:
         # Docker Hub says it also of what doesn't exist
-        return "; it needs a login, if it exists: none is in registries or in an auth file"
+        return (
+            "; it needs a login, if it exists: none is in registries or in an auth file "
+            "(credential helpers aren't asked)"
+        )
     if status in (401, 403):
         return f"; check the credentials for {host} and what they may do"
     if status == 413:

@@ -100,27 +100,33 @@ class Retrier:
         self.pace = pace
         self._retries = retries
         self._lock = threading.Lock()
+        self._unreachable: set[str] = set()
         self.count = 0
 
     def run(self, host: str, operation: Callable[[int], T]) -> T:
         """The result of ``operation(attempt)``; its last error, with the effort told, if none.
 
         ``attempt`` counts from 0. A connection that was closed while idle is tried again at
-        once and isn't counted.
+        once and isn't counted. Where one operation found a host out of reach to the end, the
+        others try it once, until it is back.
         """
         began = time.monotonic()
         stale_allowed = True
         attempt = 0
         while True:
             try:
-                return operation(attempt)
+                result = operation(attempt)
+                self._unreachable.discard(host)
+                return result
             except ImageSyncError as error:
                 if not error.transient:
                     raise
                 if stale_allowed and isinstance(error, ConnectionFailed) and error.stale:
                     stale_allowed = False
                     continue
-                if attempt >= self._retries:
+                if attempt >= self._retries or host in self._unreachable:
+                    if isinstance(error, ConnectionFailed):
+                        self._unreachable.add(host)
                     raise _exhausted(error, attempt + 1, time.monotonic() - began) from None
                 with self._lock:
                     self.count += 1
@@ -131,15 +137,15 @@ class Retrier:
         asked = None
         if isinstance(error, RegistryError):
             asked, host = error.retry_after, error.host or host
+        delay = random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt))  # full jitter
         if asked is None:
-            limit = min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt)
-            self.pace.sleep(random.uniform(0, limit))  # full jitter
+            self.pace.sleep(delay)
         elif asked > LONGEST_PAUSE:
             error.args = (f"{error}; it asks to come back in {asked:.0f} seconds",)
             error.transient = False
             raise error
         else:
-            self.pace.pause(host, asked)
+            self.pace.pause(host, max(asked, delay))
 
 
 def _exhausted(error: ImageSyncError, tries: int, seconds: float) -> ImageSyncError:

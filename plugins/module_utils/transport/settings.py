@@ -13,6 +13,7 @@ from typing import Any
 
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry, check_repository, is_loopback
+from .docker_config import is_token
 
 _CONNECTION_FIELDS = ("plain_http", "validate_certs", "ca_path", "client_cert", "client_key")
 
@@ -72,13 +73,17 @@ class Settings:
 
     def lookup(self, host: str, repository: str, name: str) -> Any:
         """One field for ``host/repository``: the longest matching entry that gives it."""
-        best: RegistryEntry | None = None
-        for entry in self.entries:
-            if not entry.covers(host, repository) or getattr(entry, name) is None:
-                continue
-            if best is None or len(entry.path) > len(best.path):
-                best = entry
-        return None if best is None else getattr(best, name)
+        entry = self.entry(host, repository, name)
+        return None if entry is None else getattr(entry, name)
+
+    def entry(self, host: str, repository: str, name: str) -> RegistryEntry | None:
+        """The entry that gives a field for ``host/repository``."""
+        giving = [
+            entry
+            for entry in self.entries
+            if entry.covers(host, repository) and getattr(entry, name) is not None
+        ]
+        return max(giving, key=lambda entry: len(entry.path), default=None)
 
     def connection(self, host: str) -> Connection:
         """How ``host`` is reached: loopback by plain HTTP, all others by HTTPS, unless told."""
@@ -131,6 +136,8 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
         raise InvalidInput(f"registries: invalid name {name!r}: {error}") from None
     known = {f.name for f in fields(RegistryEntry)} - {"host", "path"}
     entry = RegistryEntry(host, path, **{k: values[k] for k in known if values.get(k) is not None})
+    if entry.token and not is_token(entry.token):
+        raise InvalidInput(f"registries: the token of {entry.name} has a space or a line break")
     misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]
     if misplaced:
         raise InvalidInput(

@@ -11,20 +11,18 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 import time
 from typing import NamedTuple
 from urllib.parse import urlencode
 
 from ..model.errors import InvalidContent
 from .answer import Answer
-from .docker_config import Login
+from .docker_config import Login, is_token
 
 CLIENT_ID = "imagesync.registry"
 _ANSWER_LIMIT = 64 << 10
 #: "if omitted, this defaults to 60 seconds"
 _DEFAULT_LIFE = 60.0
-_PRINTABLE = re.compile(r"[\x21-\x7e]+")
 
 
 class Token(NamedTuple):
@@ -95,7 +93,7 @@ def read_token(answer: Answer, scopes: tuple[str, ...], host: str) -> Token:
         raise InvalidContent(f"{host} gave no token: its answer isn't a JSON object") from None
     if not isinstance(value, str) or not value:
         raise InvalidContent(f"{host} gave no token")
-    if not _PRINTABLE.fullmatch(value):
+    if not is_token(value):
         raise InvalidContent(f"{host} gave a token with characters that no token has")
     valid = isinstance(life, (int, float)) and not isinstance(life, bool) and 0 < life < 10**9
     seconds = float(life) if valid else _DEFAULT_LIFE

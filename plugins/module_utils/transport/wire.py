@@ -26,6 +26,7 @@ from .text import clean
 
 USER_AGENT = "imagesync.registry"
 _CONNECT_TIMEOUT = 15
+_UNRESOLVED = ("Name or service", "getaddrinfo", "name resolution", "nodename nor servname")
 
 _UNKNOWN_AUTHORITY = (
     "its certificate isn't signed by a known authority; give the authority's certificate as "
@@ -112,9 +113,13 @@ class Wire:
             raise self._failure(error, read + patience) from None
         except ssl.SSLError as error:
             raise ConnectionFailed(self._tls_problem(str(error)), transient=False) from None
-        except (OSError, ValueError) as error:
-            # a certificate that can't be loaded, a header or URL that can't be sent
+        except OSError as error:  # a certificate that can't be loaded
             raise ConnectionFailed(f"{self.host}: {clean(str(error))}", transient=False) from None
+        except ValueError:  # its text would show the header, and so perhaps a secret
+            raise ConnectionFailed(
+                f"{self.host}: the request can't be sent: a header or the address is invalid",
+                transient=False,
+            ) from None
         return Answer(response, url)
 
     def _failure(self, error: Exception, timeout: float) -> ConnectionFailed:
@@ -124,20 +129,21 @@ class Wire:
         if isinstance(error, kinds.ProxyError):
             return ConnectionFailed(
                 f"the proxy for {self.host} refused or broke the connection "
-                f"({_innermost(error)}); see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
+                f"({type(_root(error)).__name__}); see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
             )
         if isinstance(error, kinds.ConnectTimeout):
             return ConnectionFailed(f"{self.host} didn't accept a connection in time")
-        if isinstance(error, kinds.ReadTimeout) or "timed out" in str(error):
+        root = _root(error)
+        text = str(root)  # the outer ones hold the URL's path, which may hold any word
+        if isinstance(error, kinds.ReadTimeout) or "timed out" in text:
             return ConnectionFailed(f"{self.host} didn't answer for {timeout:g} seconds")
-        text = str(error)
-        if any(sign in text for sign in ("NameResolution", "Name or service", "getaddrinfo")):
+        if "NameResolution" in type(root).__name__ or any(sign in text for sign in _UNRESOLVED):
             return ConnectionFailed(f"the host name of {self.host} can't be resolved")
         if "refused" in text:
             return ConnectionFailed(f"{self.host} refused the connection; is a registry there?")
-        stale = any(sign in text for sign in ("RemoteDisconnected", "ConnectionReset", "Broken"))
+        stale = isinstance(root, ConnectionError)  # http.client.RemoteDisconnected is one too
         return ConnectionFailed(
-            f"{self.host} broke the connection ({_innermost(error)})", True, stale
+            f"{self.host} broke the connection ({type(root).__name__})", True, stale
         )
 
     def _tls_problem(self, text: str) -> str:
@@ -191,12 +197,12 @@ def _client_certificate(connection: Connection) -> Any:
     )
 
 
-def _innermost(error: BaseException) -> str:
-    """The name of the error at the bottom, without its text, which may hold a proxy's password."""
+def _root(error: BaseException) -> BaseException:
+    """The error at the bottom of those that requests and urllib3 put into each other."""
     seen = error
     while True:
-        inner = seen.args[0] if seen.args and isinstance(seen.args[0], BaseException) else None
-        inner = inner or getattr(seen, "reason", None)
-        if not isinstance(inner, BaseException) or inner is seen:
-            return type(seen).__name__
+        inside = [*seen.args, getattr(seen, "reason", None)]
+        inner = next((one for one in inside if isinstance(one, BaseException)), None)
+        if inner is None or inner is seen:
+            return seen
         seen = inner

@@ -76,7 +76,7 @@ REFERENCES = ["docker.io/library/busybox:1.36", f"r.example/team/app@{A}", "web"
 @pytest.mark.parametrize(
     ("secret", "fine"),
     [
-        ("correct horse", True),
+        ("correct-horse", True),
         ("busyboxes", True),
         ("Library", True),
         ("0123456789abcdef", True),
@@ -131,9 +131,10 @@ def no_sync(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_one_image(no_sync: list[Any]) -> None:
     image_sync.image_sync({**SYNC, "source": "a:1", "destination": "r.example/a"}, True)
-    ((declared, settings, check_mode, fail_fast),) = no_sync
+    ((declared, settings, check_mode, fail_fast, stop),) = no_sync
     assert [str(image.destination) for image in declared] == ["r.example/a:1"]
     assert (settings.retries, check_mode, fail_fast) == (5, True, False)
+    assert stop is None
 
 
 def test_an_empty_list_is_fine(no_sync: list[Any]) -> None:

@@ -65,7 +65,7 @@ def test_what_a_descriptor_says() -> None:
         ({"digest": A, "size": 1, "Digest": A}, "must be 'digest'"),
         ({"digest": A, "size": 1, "platform": "linux"}, "platform that is not an object"),
         ({"digest": A, "size": 1, "platform": {"OS": "linux"}}, "must be 'os'"),
-        ({"digest": A, "size": 1, "platform": {"os": 1}}, "parts are not text"),
+        ({"digest": A, "size": 1, "platform": {"os": 1}}, "parts are not short texts"),
     ],
 )
 def test_what_is_no_descriptor(value: Any, reason: str) -> None:

@@ -42,7 +42,6 @@ WRITTEN = {
     "localhost/app": ("localhost", "app", "", ""),
     "localhost:5000/app": ("localhost:5000", "app", "", ""),
     # without a slash there is no registry: Docker's rule
-    "localhost:5000": ("docker.io", "library/localhost", "5000", ""),
     "127.0.0.1:5000/a/b/c": ("127.0.0.1:5000", "a/b/c", "", ""),
     "[::1]:5000/app:1": ("[::1]:5000", "app", "1", ""),
     "[::1]/app": ("[::1]", "app", "", ""),
@@ -101,6 +100,9 @@ REFUSED = {
     f"quay.io/app@{DIGEST}@{DIGEST}": "more than one '@'",
     f"quay.io/app@{DIGEST}:1.2": "not a digest",
     "user@quay.io/app": "not a digest",
+    "localhost:5000": "a registry and no repository",
+    "registry.example.com:5000": "a registry and no repository",
+    "quay.io": "a registry and no repository",
     "host:0/app": "not a port",
     "host:65536/app": "not a port",
     "host:123456/app": "not a registry host",

@@ -19,6 +19,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
     InvalidInput,
     NotFound,
     RegistryError,
+    WrittenOtherwise,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.manifest import (
     OCI_INDEX,
@@ -202,16 +203,16 @@ def test_writing_is_confirmed_by_a_head_where_the_answer_says_nothing(named: str
     found, client = make(answer(201, b"", silent), answer(200, b"", NAMED))
     found.write_manifest(manifest, "1")
     assert [method for method, _url in client.seen] == ["PUT", "HEAD"]
-    with pytest.raises(InvalidContent, match="names nothing instead of"):
+    with pytest.raises(WrittenOtherwise, match="names nothing instead of"):
         make(answer(201, b"", silent), answer(404))[0].write_manifest(manifest, "1")
     other = answer(200, b"", {**TYPE, "Docker-Content-Digest": A})
-    with pytest.raises(InvalidContent, match=f"names {A} instead of"):
+    with pytest.raises(WrittenOtherwise, match=f"names {A} instead of"):
         make(answer(201, b"", silent), other)[0].write_manifest(manifest, "1")
 
 
 def test_writing_that_ends_with_another_digest() -> None:
     found, _client = make(answer(201, b"", {"Docker-Content-Digest": A}))
-    with pytest.raises(InvalidContent, match=f"names {A} instead of {DIGEST}"):
+    with pytest.raises(WrittenOtherwise, match=f"names {A} instead of {DIGEST}"):
         found.write_manifest(Manifest(RAW, OCI_MANIFEST), "1")
 
 
@@ -448,3 +449,31 @@ def test_registries_that_do_not_delete() -> None:
     assert (caught.value.status, caught.value.codes) == (405, ("UNSUPPORTED",))
     with pytest.raises(AccessDenied):
         make(AccessDenied("no", 403))[0].delete_manifest(B)
+
+
+def test_lists_without_an_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_MOST_TAGS", 250)
+    numbers = iter(range(1000))
+
+    def endless(_method: str, _url: str) -> Any:
+        tags = [f"t{next(numbers)}" for _tag in range(100)]
+        return page(*tags, link='<list?more>; rel="next"')
+
+    found, client = repeating(endless)
+    with pytest.raises(InvalidContent, match="has no end"):
+        found.tags()
+    assert len(client.seen) == 3
+
+
+def test_nothing_is_complete_that_has_as_many_entries_as_were_asked_for() -> None:
+    """Also where some of them are no tags (Nexus)."""
+    found, _client = make(page(*HUNDRED[:99], None))
+    assert not found.first_tags().complete
+    found, _client = make(page(*HUNDRED[:98], None))
+    assert found.first_tags().complete
+
+
+def test_a_page_of_nothing_that_is_a_tag_is_no_end() -> None:
+    found, _client = make(page(*[None] * 100))
+    with pytest.raises(InvalidContent, match="no valid tag"):
+        found.tags()

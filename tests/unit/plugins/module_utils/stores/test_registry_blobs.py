@@ -57,8 +57,13 @@ class Source(BlobReader):
 
 
 def make(*answers: Any, retries: int = 0) -> tuple[RegistryBlobs, FakeClient]:
+    """Blobs of a repository whose tag list can't be had, which so counts as in use."""
     client = FakeClient(list(answers), retries)
-    return RegistryBlobs(client, "a"), client  # type: ignore[arg-type]
+
+    def no_list() -> None:
+        raise RegistryError("no tag list", 404)
+
+    return RegistryBlobs(client, "a", no_list), client  # type: ignore[arg-type]
 
 
 @pytest.fixture(autouse=True)
@@ -174,9 +179,7 @@ def test_push_denied_is_told_before_the_source_is_read() -> None:
     assert source.opened == 0
 
 
-@pytest.mark.parametrize(
-    ("use", "asks"), [(Use.USED, True), (Use.UNKNOWN, False), (Use.NEW, False)]
-)
+@pytest.mark.parametrize(("use", "asks"), [(Use.USED, True), (Use.UNKNOWN, True), (Use.NEW, False)])
 def test_a_big_blob_is_looked_for_where_it_may_be(use: Use, asks: bool) -> None:
     there = answer(200, b"", {"Content-Length": str(BIG.size)})
     blobs, client = make(session(), *([there, answer(204)] if asks else [answer(201)]))

@@ -35,7 +35,7 @@ def in_sync(name: str = "a") -> Outcome:
 
 
 def waiting(name: str = "a") -> Outcome:
-    return Outcome(f"r/{name}:1", reason="not_done")
+    return Outcome(f"r/{name}:1", reason="not_done", msg="not done: ended")
 
 
 def report(*images: Outcome) -> Report:
@@ -57,7 +57,7 @@ def report(*images: Outcome) -> Report:
         (
             [failed("a"), waiting("b"), waiting("c")],
             False,
-            "1 of 3 images failed; 2 more were not tried:\nr/a:1: a is broken",
+            "1 of 3 images failed; 2 of 3 were not done: ended:\nr/a:1: a is broken",
         ),
     ],
 )
@@ -83,6 +83,7 @@ def test_empty_fields_are_left_out() -> None:
         "destination": "r/a:1",
         "changed": False,
         "reason": "not_done",
+        "msg": "not done: ended",
         "failed": False,
         "bytes_copied": 0,
         "blobs_copied": 0,

@@ -148,7 +148,7 @@ def test_options_field_by_field(home: Path) -> None:
     keys = Keychain(settings)
     assert keys.find("r.example", "x")[1:] == ("u", "p", "", "")
     assert keys.find("r.example", "team")[1:] == ("u", "team", "", "")
-    assert keys.find("r.example", "team/bot/x")[1:] == ("u", "team", "t", "")
+    assert keys.find("r.example", "team/bot/x")[1:] == ("", "", "t", "")
     assert keys.find("r.example", "teams")[1:] == ("u", "p", "", "")
 
 

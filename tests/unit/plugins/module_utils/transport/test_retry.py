@@ -274,3 +274,35 @@ def test_cancelling_ends_all_waiting() -> None:
     wait(waits[2])  # whoever comes later ends at once
     assert ended.acquire(timeout=10)
     assert pace.cancelled
+
+
+def test_a_host_out_of_reach_is_tried_once_by_those_that_follow() -> None:
+    retrier = Retrier(3, Pace())
+    tries = []
+
+    def unreachable(number: int) -> None:
+        tries.append(number)
+        raise ConnectionFailed("gone")
+
+    for _operation in range(3):
+        with pytest.raises(ConnectionFailed):
+            retrier.run("a", unreachable)
+    assert tries == [0, 1, 2, 3, 0, 0]
+    assert retrier.run("a", lambda _number: "back") == "back"
+    with pytest.raises(ConnectionFailed):
+        retrier.run("a", unreachable)
+    assert tries[6:] == [0, 1, 2, 3]
+
+
+def test_a_short_retry_after_is_no_reason_to_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused = []
+    pace = Pace()
+    monkeypatch.setattr(pace, "pause", lambda host, seconds: paused.append((host, seconds)))
+    monkeypatch.setattr("random.uniform", lambda _low, high: high)
+
+    def busy(_number: int) -> None:
+        raise RateLimited("slow down", 429, (), True, 0.002, "realm.example")
+
+    with pytest.raises(RateLimited):
+        Retrier(2, pace).run("a", busy)
+    assert paused == [("realm.example", 0.5), ("realm.example", 1.0)]
