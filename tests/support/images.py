@@ -81,7 +81,7 @@ def _config(
         **parse_platform(platform),
         "config": {"Labels": dict(labels), "Cmd": ["/data"]},
         "rootfs": {"type": "layers", "diff_ids": [diff_id(blob) for blob in layers]},
-        "history": [{"created_by": "imagesync test"} for _ in layers],
+        "history": [{"created_by": "imagesync test"} for _unused in layers],
     }
     if created:
         document["created"] = created

@@ -35,7 +35,7 @@ class _Registry(requests.auth.AuthBase):
 
     def learn(self, challenge: str) -> bool:
         """Get a token where the challenge says; False when there is none to get."""
-        scheme, _, rest = challenge.partition(" ")
+        scheme, _unused, rest = challenge.partition(" ")
         if scheme.lower() != "bearer":
             return False
         fields = dict(re.findall(r'(\w+)="([^"]*)"', rest))
@@ -159,9 +159,9 @@ class Repository:
 
 def split(ref: str) -> tuple[str, str, str | None]:
     """`host/repo:tag` or `host/repo@digest` as its three parts."""
-    host, _, rest = ref.partition("/")
+    host, _unused, rest = ref.partition("/")
     repo, at, digest = rest.partition("@")
-    name, _, tag = repo.partition(":")
+    name, _unused, tag = repo.partition(":")
     return host, name, digest if at else tag or None
 
 

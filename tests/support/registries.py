@@ -82,7 +82,7 @@ class DockerRegistry:
     def stop(self) -> None:
         """End it and remove its storage."""
         self._process.stop()
-        _ = self.log
+        _unused = self.log
         shutil.rmtree(self._directory, ignore_errors=True)
 
     def kill(self) -> None:
@@ -103,7 +103,7 @@ class DockerRegistry:
 
     def blob_path(self, digest: str) -> Path:
         """The file that holds a blob or manifest: delete or damage it behind its back."""
-        algorithm, _, value = digest.partition(":")
+        algorithm, _unused, value = digest.partition(":")
         base = self.storage / "docker" / "registry" / "v2" / "blobs"
         return base / algorithm / value[:2] / value / "data"
 
@@ -125,7 +125,7 @@ class DockerRegistry:
 
     def _start_somewhere(self) -> ListeningProcess:
         """Start on a free port; another one when somebody took it meanwhile."""
-        for _ in range(3):
+        for _unused in range(3):
             self.port = free_port()
             try:
                 return self._start()

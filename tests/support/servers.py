@@ -143,9 +143,10 @@ class Handler(BaseHTTPRequestHandler):
         """Answer one request, whatever its method."""
         raise NotImplementedError
 
-    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_OPTIONS = lambda self: (
+    def _do(self) -> None:
         self.do_request()
-    )
+
+    do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = do_OPTIONS = _do
 
     def reset(self) -> None:
         """Cut the connection with a TCP reset."""

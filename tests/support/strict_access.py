@@ -15,7 +15,7 @@ def check_access(call: Call, rules: Rules) -> None:
     protected = rules.auth or rules.bearer or rules.token or rules.challenges
     if not protected or (call.request.kind == "ping" and rules.open_ping):
         return
-    scheme, _, value = call.headers.get("Authorization", "").partition(" ")
+    scheme, _unused, value = call.headers.get("Authorization", "").partition(" ")
     if not _is_good(call, rules, scheme.lower(), value):
         refused = Refused(401, "UNAUTHORIZED", "authentication required")
         refused.headers = [("WWW-Authenticate", value) for value in _challenges(call, rules)]

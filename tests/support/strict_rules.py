@@ -86,7 +86,7 @@ class Refused(Exception):
     @property
     def answer(self) -> Answer:
         """The answer in the specification's form."""
-        code, _, message = str(self).partition(": ")
+        code, _unused, message = str(self).partition(": ")
         body = json.dumps({"errors": [{"code": code, "message": message}]}).encode()
         return Answer(self.status, [("Content-Type", "application/json"), *self.headers], body)
 

@@ -87,9 +87,9 @@ class TokenServer(LocalServer):
 
     def check_password(self, authorization: str) -> str | None:
         """The user of a Basic header, None when it is wrong."""
-        scheme, _, value = authorization.partition(" ")
+        scheme, _unused, value = authorization.partition(" ")
         try:
-            user, _, password = base64.b64decode(value).decode().partition(":")
+            user, _unused, password = base64.b64decode(value).decode().partition(":")
         except ValueError:
             return None
         good = scheme.lower() == "basic" and self.users.get(user) == password

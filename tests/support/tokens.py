@@ -33,8 +33,8 @@ class Access:
     @classmethod
     def parse(cls, scope: str) -> Access:
         """Read `repository:name:pull,push`; the name may hold a port."""
-        kind, _, rest = scope.partition(":")
-        name, _, actions = rest.rpartition(":")
+        kind, _unused, rest = scope.partition(":")
+        name, _unused, actions = rest.rpartition(":")
         return cls(kind, name, tuple(actions.split(",")))
 
 

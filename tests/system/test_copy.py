@@ -60,7 +60,7 @@ def test_foreign_layers_are_copied_where_they_are_and_else_left_where_they_are(
     make_registry: MakeRegistry, make_proxy: MakeProxy, repo: str, kind: str
 ) -> None:
     allowed = [r"^https://example\.com/"]
-    registries = [make_registry(foreign_urls=allowed) for _ in range(2)]
+    registries = [make_registry(foreign_urls=allowed) for _unused in range(2)]
     sides = Sides(*(Side(make_proxy(one.url), one.host, repo) for one in registries))
     _copy_and_look(sides, FOREIGN[kind])
     ref = f"{sides.destination.host}/{sides.destination.repository}:1"

@@ -22,6 +22,10 @@ BLOB_PUT = "PUT .*/blobs/uploads/"
 BLOB_GET = "GET .*/blobs/sha256"
 
 
+def _kill(running: list[subprocess.Popen[bytes]]) -> None:
+    running[0].kill()
+
+
 def _old_and_new(sides: Sides) -> tuple[Image, Image]:
     """The tag names an old image at the destination, and a new index at the source."""
     old = sides.destination.push(images.image("old"))
@@ -198,7 +202,7 @@ def test_a_killed_run_keeps_the_tag(sides: Sides, moment: str) -> None:
     places = [sides.source.ref(), sides.destination.ref("")]
     running: list[subprocess.Popen[bytes]] = []
     fault = sides.destination.proxy.inject(
-        moment, "rst_before", skip=1, times=ALWAYS, call=lambda: running[0].kill()
+        moment, "rst_before", skip=1, times=ALWAYS, call=lambda: _kill(running)
     )
     running.append(subprocess.Popen([sys.executable, "-c", code, *places]))
     assert running[0].wait(30) == -9

@@ -116,7 +116,9 @@ def test_what_users_get_wrong(sides: Any, tmp_path: Path) -> None:
     for (one, signs), message in zip(cases, check(run, len(cases)), strict=True):
         for sign in signs:
             assert sign in message, one
-    assert "canary" not in json.dumps(run.results)
+    # ansible-core before 2.21 shows what isn't an option in "invocation", with -vvv
+    ours = [{k: v for k, v in result.items() if k != "invocation"} for result in run.results]
+    assert "canary" not in json.dumps(ours) and "canary" not in run.output
     assert sides.writes() == []
 
 

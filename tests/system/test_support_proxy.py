@@ -68,7 +68,7 @@ def test_records_tell_what_was_asked(source: RecordingProxy, repo: str) -> None:
 
 def test_a_connection_is_kept_and_repeated_headers_too(source: RecordingProxy) -> None:
     connection = http.client.HTTPConnection(source.host, timeout=10)
-    for _ in range(2):
+    for _unused in range(2):
         connection.putrequest("GET", "/v2/")
         connection.putheader("Accept", "a/b")
         connection.putheader("Accept", "c/d")
@@ -135,7 +135,7 @@ def test_statuses_skip_and_times(there: push.Repository, source: RecordingProxy)
         "HEAD .*/blobs/", "status", 429, skip=1, times=2, headers=headers, body=b"slow down"
     )
     statuses = []
-    for _ in range(4):
+    for _unused in range(4):
         answer = there.call("HEAD", f"blobs/{BLOB.digest}", (200, 429))
         statuses.append((answer.status_code, answer.headers.get("Retry-After")))
     assert statuses == [(200, None), (429, "1"), (429, "1"), (200, None)]
@@ -181,7 +181,7 @@ def test_headers_are_dropped_and_set(there: push.Repository, source: RecordingPr
     name = "Docker-Content-Digest"
     source.inject("HEAD", "drop_header", name)
     source.inject("HEAD", "set_header", headers={name: "sha256:other"})
-    answers = [there.call("HEAD", f"blobs/{BLOB.digest}", (200,)) for _ in range(3)]
+    answers = [there.call("HEAD", f"blobs/{BLOB.digest}", (200,)) for _unused in range(3)]
     assert [a.headers.get(name) for a in answers] == [None, "sha256:other", BLOB.digest]
 
 
@@ -204,7 +204,7 @@ def test_latency_and_peak(source: RecordingProxy) -> None:
     begin = time.monotonic()
     asking = [
         threading.Thread(target=requests.get, args=(f"{source.url}/v2/",), kwargs=options)
-        for _ in range(4)
+        for _unused in range(4)
     ]
     for thread in asking:
         thread.start()

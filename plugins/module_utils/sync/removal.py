@@ -203,15 +203,19 @@ class _Remover:
 
     def _attached(self, digest: str) -> list[str]:
         """Referrers, and theirs, and cosign's tags: they mean nothing without the image."""
-        subjects = [digest]
-        for subject in subjects:  # it grows meanwhile
+        subjects: list[str] = []
+        pending = [digest]
+        while pending:
+            subject = pending.pop(0)
+            subjects.append(subject)
             for referrer in self._usage.referrers(subject):
-                if referrer.digest not in subjects and not self._elsewhere(referrer, subject):
-                    subjects.append(referrer.digest)
+                known = referrer.digest in subjects or referrer.digest in pending
+                if not known and not self._elsewhere(referrer, subject):
+                    pending.append(referrer.digest)
         tags = (as_tag(subject) + suffix for subject in subjects for suffix in _ATTACHED)
-        known = self._usage.tags
+        there = self._usage.tags
         return subjects[:0:-1] + [
-            tag for tag in tags if tag in known and not self._usage.wanted(known[tag].digest)
+            tag for tag in tags if tag in there and not self._usage.wanted(there[tag].digest)
         ]
 
     def _elsewhere(self, referrer: Descriptor, subject: str) -> bool:

@@ -77,7 +77,7 @@ def test_the_last_piece_is_held_back(
 ) -> None:
     got, error = taken(pieces, blob(wanted))
     assert got == through
-    assert type(error) is kind
+    assert error.__class__ is kind
     assert reason in str(error)
     assert "r/a" in str(error)
     assert digest_of(wanted) in str(error)
@@ -85,7 +85,7 @@ def test_the_last_piece_is_held_back(
 
 def test_reading_stops_when_there_is_too_much() -> None:
     def endless():  # type: ignore[no-untyped-def]
-        for _ in range(3):
+        for _unused in range(3):
             yield b"x"
         raise AssertionError("read on")
 

@@ -65,7 +65,7 @@ def test_jobs_may_submit_jobs(workers: Workers) -> None:
 
     def job(depth: int) -> None:
         done.append(depth)
-        for _ in range(2 if depth else 0):
+        for _unused in range(2 if depth else 0):
             workers.submit((0,), lambda: job(depth - 1))
 
     workers.submit((0,), lambda: job(4))
@@ -96,7 +96,7 @@ def test_no_more_threads_than_allowed() -> None:
         together.wait(WAIT)
         running.release()
 
-    for _ in range(9):
+    for _unused in range(9):
         workers.submit((0,), job)
     workers.finish()
     assert len(workers._threads) == 3

@@ -109,7 +109,7 @@ def test_a_ready_token_is_sent_at_once_and_as_it_is() -> None:
 def test_a_token_is_fetched_and_used_again(login: Login) -> None:
     auth, realm = make(login)
     assert auth.meet(BEARER, PULL, None) == "Bearer T1"
-    assert [auth.header(PULL) for _ in range(3)] == ["Bearer T1"] * 3
+    assert [auth.header(PULL) for _unused in range(3)] == ["Bearer T1"] * 3
     assert len(realm.requests) == 1
     assert ("Authorization" in realm.requests[0].headers) is (login is USER)
     assert scopes_of(realm.requests[0]) == ["repository:a:pull"]
@@ -196,7 +196,7 @@ def test_one_fetch_for_many_threads(login: Login) -> None:
         start.wait(10)
         found.append(auth.meet(BEARER, PULL, None))
 
-    threads = [threading.Thread(target=ask) for _ in range(8)]
+    threads = [threading.Thread(target=ask) for _unused in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:

@@ -123,7 +123,7 @@ def test_basic_is_sent_when_asked_for_and_from_then_on() -> None:
 
 def test_a_wrong_password_is_sent_once() -> None:
     network = Script((401, BASIC), (401, BASIC), **user())
-    for _ in range(3):
+    for _unused in range(3):
         with pytest.raises(AuthenticationFailed, match="authentication failed") as caught:
             once(network)
         assert "s3cret" not in str(caught.value)

@@ -55,7 +55,7 @@ def problem(status: int, body: Any = b"", secrets: Any = (), **headers: str) -> 
 )
 def test_kinds(status: int, kind: type) -> None:
     found = problem(status, errors("SOME"))
-    assert type(found) is kind
+    assert found.__class__ is kind
     assert (found.status, found.codes, found.host) == (status, ("SOME",), HOST)
     assert str(found).startswith(f"{HOST}: reading a:1 failed with {status}: SOME: no")
 

@@ -143,7 +143,7 @@ def test_delays_are_jittered(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("retries", [0, 1, 5])
 def test_the_last_error_tells_the_effort(slept: list[float], retries: int) -> None:
-    script = Script(*[busy() for _ in range(retries + 1)])
+    script = Script(*[busy() for _unused in range(retries + 1)])
     with pytest.raises(RateLimited) as caught:
         Retrier(retries, Pace()).run("r.example", script)
     assert len(script.attempts) == retries + 1
@@ -182,7 +182,7 @@ def test_a_stale_connection_is_tried_again_at_once_and_once(slept: list[float]) 
     assert script.attempts == [0, 0]
     assert (slept, retrier.count) == ([], 0)
 
-    script = Script(*[ConnectionFailed("closed", stale=True) for _ in range(2)])
+    script = Script(*[ConnectionFailed("closed", stale=True) for _unused in range(2)])
     with pytest.raises(ConnectionFailed):
         retrier.run("r.example", script)
     assert script.attempts == [0, 0]
@@ -240,7 +240,7 @@ def test_nested_operations_say_it_once(slept: list[float]) -> None:
 
 def test_nested_operations_do_not_multiply(slept: list[float]) -> None:
     retrier = Retrier(2, Pace())
-    script = Script(*[busy() for _ in range(20)])
+    script = Script(*[busy() for _unused in range(20)])
     with pytest.raises(RateLimited):
         retrier.run("r.example", lambda _: retrier.run("auth.example", script))
     assert len(script.attempts) == 3

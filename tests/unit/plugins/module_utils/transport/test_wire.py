@@ -126,7 +126,7 @@ def test_netrc_and_cookies_are_nobodys_business(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
     server.headers = [("Set-Cookie", "a=b")]
-    for _ in range(2):
+    for _unused in range(2):
         wire.exchange("GET", f"{server.origin}/x", {}).drain()
     assert all("cookie" not in seen[2] for seen in server.seen)
     assert all("authorization" not in seen[2] for seen in server.seen)
