@@ -224,7 +224,9 @@ images:
       type: str
       returned: always
     failed:
-      description: Whether the image failed. Then the destination tag is as it was.
+      description:
+        - Whether the image failed. Then the destination tag is as it was, unless RV(images[].changed) says that the
+          registry took the write and then named something else.
       type: bool
       returned: always
     msg:

@@ -55,8 +55,10 @@ class ConnectionFailed(ImageSyncError):
     """The server gave no answer.
 
     ``stale`` says that a kept-alive connection turned out to be closed before anything was
-    answered, which is worth one more try at once.
+    answered, which is worth one more try at once. ``host``: who couldn't be reached.
     """
+
+    host = ""
 
     def __init__(self, message: str, transient: bool = True, stale: bool = False) -> None:
         super().__init__(message)

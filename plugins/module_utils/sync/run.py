@@ -59,9 +59,7 @@ def sync(
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
-    call = _Call(declared, settings, check_mode, fail_fast)
-    call.stop = stop or call.stop
-    call.stop.watch(call.pace)
+    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop())
     try:
         call.run()
     finally:
@@ -71,13 +69,18 @@ def sync(
 
 class _Call:
     def __init__(
-        self, declared: list[Declared], settings: Settings, check_mode: bool, fail_fast: bool
+        self,
+        declared: list[Declared],
+        settings: Settings,
+        check_mode: bool,
+        fail_fast: bool,
+        stop: Stop,
     ) -> None:
         self._began = time.monotonic()
         self._network = Network(settings)
-        self.pace = self._network.pace
-        self.stop = Stop()
-        self._workers = Workers(settings.concurrency, lambda: self.stop.requested)
+        self._stop = stop
+        stop.watch(self._network.pace)
+        self._workers = Workers(settings.concurrency, lambda: stop.requested)
         self._check_mode, self._fail_fast = check_mode, fail_fast
         self._lock = threading.Lock()
         self._totals = Totals()
@@ -124,7 +127,7 @@ class _Call:
 
     def report(self) -> Report:
         ended = "another image failed, and fail_fast is set"
-        if self.stop.requested:
+        if self._stop.requested:
             ended = "the task was told to end (SIGTERM)"
         for image in self._images:
             if image.open:

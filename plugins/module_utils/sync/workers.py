@@ -9,6 +9,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import threading
+import time
 from collections.abc import Iterable
 from typing import Any, Callable, TypeVar
 
@@ -62,12 +63,13 @@ class Workers:
         Raises Cancelled when it is in a hurry and they don't end.
         """
         with self._state:
-            waited = 0.0
+            until: float | None = None
             while self._open and self._error is None:
                 # with a time limit, so that signals reach the main thread
                 self._state.wait(0.5)
-                waited = waited + 0.5 if self._hurried() else 0.0
-                if waited > _MOMENT:
+                if self._hurried() and until is None:
+                    until = time.monotonic() + _MOMENT
+                if until is not None and time.monotonic() > until:
                     raise Cancelled("the run is ending")
             if self._error is not None:
                 raise self._error
@@ -98,9 +100,10 @@ class Workers:
             self._open -= len(self._queue)
             self._queue.clear()
             self._state.notify_all()
+        until = time.monotonic() + 1.0
         for thread in self._threads:
             # one that waits for a slow server is left behind, and ends with the process
-            thread.join(0.1 if self._hurried() else None)
+            thread.join(max(0.0, until - time.monotonic()) if self._hurried() else None)
 
     def _work(self) -> None:
         while True:

@@ -298,4 +298,5 @@ class _Sending:
             return answer
         except ConnectionFailed as error:
             error.args = (f"{self._what} failed: {error}",)
+            error.host = self._label
             raise

@@ -124,14 +124,18 @@ class Retrier:
                 if stale_allowed and isinstance(error, ConnectionFailed) and error.stale:
                     stale_allowed = False
                     continue
-                if attempt >= self._retries or host in self._unreachable:
-                    if isinstance(error, ConnectionFailed):
-                        self._unreachable.add(host)
+                if attempt >= self._retries or self._is_known_unreachable(error):
+                    if isinstance(error, ConnectionFailed) and error.host:
+                        self._unreachable.add(error.host)
                     raise _exhausted(error, attempt + 1, time.monotonic() - began) from None
                 with self._lock:
                     self.count += 1
                 self._wait(host, error, attempt)
                 attempt += 1
+
+    def _is_known_unreachable(self, error: ImageSyncError) -> bool:
+        # of a blob's two hosts, it counts which one failed
+        return isinstance(error, ConnectionFailed) and error.host in self._unreachable
 
     def _wait(self, host: str, error: ImageSyncError, attempt: int) -> None:
         asked = None

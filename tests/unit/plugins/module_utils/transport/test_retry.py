@@ -7,6 +7,7 @@ from __future__ import annotations
 import email.utils
 import threading
 import time
+from collections import Counter
 
 import pytest
 from hypothesis import given
@@ -282,12 +283,28 @@ def test_a_host_out_of_reach_is_tried_once_by_those_that_follow() -> None:
 
     def unreachable(number: int) -> None:
         tries.append(number)
-        raise ConnectionFailed("gone")
+        error = ConnectionFailed("gone")
+        error.host = "a"
+        raise error
 
     for _operation in range(3):
         with pytest.raises(ConnectionFailed):
             retrier.run("a", unreachable)
     assert tries == [0, 1, 2, 3, 0, 0]
+    # the same failure in an operation of another host, as in reading a blob to send it there
+    with pytest.raises(ConnectionFailed):
+        retrier.run("b", unreachable)
+    assert tries.pop() == 0
+    # that other host is in order, and its failures are tried again
+    busy = Counter[str]()
+
+    def passing(_number: int) -> str:
+        busy["tries"] += 1
+        if busy["tries"] < 3:
+            raise ConnectionFailed("a hiccup")
+        return "done"
+
+    assert retrier.run("b", passing) == "done"
     assert retrier.run("a", lambda _number: "back") == "back"
     with pytest.raises(ConnectionFailed):
         retrier.run("a", unreachable)
