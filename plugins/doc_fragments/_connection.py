@@ -74,20 +74,6 @@ options:
         C(~/.config/containers/auth.json), Docker's C(~/.docker/config.json) (or below E(DOCKER_CONFIG)).
     type: path
     aliases: [authfile]
-  concurrency:
-    description: The most operations in flight at once.
-    type: int
-    default: 16
-  retries:
-    description: How often an operation is tried again, after its first try, when its failure may pass.
-    type: int
-    default: 5
-  timeout:
-    description: Seconds without a byte after which a connection is given up.
-    type: int
-    default: 60
-requirements:
-  - requests >= 2.25.1
 """
 
     # the same options for plugins on the controller, with their variables
@@ -112,6 +98,11 @@ options:
       - name: imagesync_auth_file
     env:
       - name: IMAGESYNC_AUTH_FILE
+"""
+
+    # what stands for modules and plugins alike
+    LIMITS = r"""
+options:
   concurrency:
     description: The most operations in flight at once.
     type: int

@@ -36,6 +36,7 @@ options:
     default: error
 extends_documentation_fragment:
   - imagesync.registry._connection.plugin
+  - imagesync.registry._connection.limits
 seealso:
   - module: imagesync.registry.image_sync
 """

@@ -18,6 +18,7 @@ extends_documentation_fragment:
   - imagesync.registry._attributes
   - imagesync.registry._attributes.info_module
   - imagesync.registry._connection
+  - imagesync.registry._connection.limits
 options:
   images:
     description: The images to look at, as references with a tag or a digest.

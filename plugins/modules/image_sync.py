@@ -24,6 +24,7 @@ description:
 extends_documentation_fragment:
   - imagesync.registry._attributes
   - imagesync.registry._connection
+  - imagesync.registry._connection.limits
 attributes:
   check_mode:
     support: full

@@ -53,8 +53,12 @@ def documented(file: Path, name: str = "DOCUMENTATION") -> dict[str, dict[str, A
     return flat(document(file, name)["options"], "suboptions")
 
 
+def shared() -> dict[str, dict[str, Any]]:
+    return {**documented(FRAGMENTS), **documented(FRAGMENTS, "LIMITS")}
+
+
 def test_the_connection_fragment() -> None:
-    assert documented(FRAGMENTS) == flat(CONNECTION_OPTIONS, "options")
+    assert shared() == flat(CONNECTION_OPTIONS, "options")
 
 
 @pytest.mark.parametrize(
@@ -63,11 +67,12 @@ def test_the_connection_fragment() -> None:
 )
 def test_modules(module: str, spec: dict[str, Any]) -> None:
     own = documented(PLUGINS / "modules" / f"{module}.py")
-    fragment = documented(FRAGMENTS)
+    fragment = shared()
     assert not own.keys() & fragment.keys()
     assert {**own, **fragment} == flat(spec, "options")
-    fragments = document(PLUGINS / "modules" / f"{module}.py", "DOCUMENTATION")
-    assert "imagesync.registry._connection" in fragments["extends_documentation_fragment"]
+    used = document(PLUGINS / "modules" / f"{module}.py", "DOCUMENTATION")
+    for name in ("_connection", "_connection.limits"):
+        assert f"imagesync.registry.{name}" in used["extends_documentation_fragment"]
 
 
 def test_every_module_is_compared_here() -> None:
@@ -80,8 +85,9 @@ def test_the_fragment_of_plugins_on_the_controller() -> None:
     lookup = documented(FRAGMENTS, "PLUGIN")
     module = {k: v for k, v in documented(FRAGMENTS).items() if "." not in k}
     assert lookup.keys() == module.keys()
-    for name in ("concurrency", "retries", "timeout"):
-        assert lookup[name] == module[name]
+    used = document(PLUGINS / "lookup" / "image_digest.py", "DOCUMENTATION")
+    for name in ("_connection.plugin", "_connection.limits"):
+        assert f"imagesync.registry.{name}" in used["extends_documentation_fragment"]
     options = document(FRAGMENTS, "PLUGIN")["options"]
     for name in ("registries", "auth_file"):
         assert options[name]["vars"] == [{"name": f"imagesync_{name}"}]
