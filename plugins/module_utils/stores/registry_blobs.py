@@ -150,6 +150,8 @@ class RegistryBlobs:
         answer.drain()
         if answer.status == 201:
             return ""
+        if self._client.finds_own_blobs is None and _is_distribution(answer):
+            self._client.finds_own_blobs = True
         return upload_location(answer.url, answer.header("Location"), self._client.home)
 
     def _send(self, blob: Descriptor, source: OpenBlob, session: str) -> None:
@@ -221,6 +223,14 @@ class RegistryBlobs:
 
     def _url(self, blob: Descriptor) -> str:
         return f"/v2/{self._path}/blobs/{blob.digest}"
+
+
+def _is_distribution(answer: Answer) -> bool:
+    """Whether the registry is built on distribution, which answers 201 for its own blobs.
+
+    No other signs the state of an upload into its URL.
+    """
+    return "_state=" in answer.header("Location") and bool(answer.header("Docker-Upload-UUID"))
 
 
 class _RegistryBlob(BlobReader):

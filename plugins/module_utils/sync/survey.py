@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections import defaultdict
-from typing import Callable
+from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, RegistryError
@@ -23,7 +23,8 @@ from ..stores.base import Repository, TagPage
 from .image import Image
 from .workers import Workers
 
-_ASK, _READ = (1,), (2,)
+#: what is missing is read before what has changed: under a limit of requests it counts more
+_ASK, _READ_NEW, _READ_MOVED = (1,), (2,), (3,)
 _SAMPLE = 5
 #: more than any real image has; what a registry sends must not fill the memory
 _MOST_MANIFESTS, _MOST_BYTES = 10_000, 256 << 20
@@ -65,11 +66,12 @@ class Survey:
     def _first(self, group: list[Image]) -> None:
         """One image of a repository first: if its tag is missing, a tag list tells of the rest."""
         image, others = group[0], group[1:]
-        known: TagPage | None = None
+        known = _Known(None, True)
         try:
             self._ask(image)
-            if image.previous is None and others:
-                known = self._list(image)
+            if image.previous is None:
+                page = self._list(image) if others else None
+                known = _Known(page, bool(page and page.exists))
         except Cancelled:
             return
         except ImageSyncError as error:
@@ -83,8 +85,8 @@ class Survey:
                 lambda other=other: self._other(other, known),  # type: ignore[misc]
             )
 
-    def _other(self, image: Image, known: TagPage | None) -> None:
-        if not (known and _surely_absent(image, known)):
+    def _other(self, image: Image, known: _Known) -> None:
+        if not (known.tags and _surely_absent(image, known.tags)):
             self._ask(image)
         self._after_destination(image, known)
 
@@ -101,13 +103,13 @@ class Survey:
         except (RegistryError, InvalidContent):
             return None
 
-    def _after_destination(self, image: Image, known: TagPage | None) -> None:
+    def _after_destination(self, image: Image, known: _Known) -> None:
         if image.open:
             self._start(_ASK, image, lambda: self._compare(image, known))
 
     # the source
 
-    def _compare(self, image: Image, known: TagPage | None) -> None:
+    def _compare(self, image: Image, known: _Known) -> None:
         declared, previous = image.declared, image.previous
         if previous and declared.immutable:
             image.settle("immutable", previous.digest, previous.media_type)
@@ -127,7 +129,7 @@ class Survey:
             return
         self._look_by_digest(image, digest, known)
         if image.open:
-            self._read_tree(image, digest)
+            self._start(_rank(image), image, lambda: self._read_tree(image, digest))
 
     def _source_digest(self, image: Image) -> str:
         """The digest that the source names: by HEAD, or by reading it where it's needed anyway."""
@@ -153,12 +155,12 @@ class Survey:
             )
         image.settle("kept", previous.digest, previous.media_type)
 
-    def _look_by_digest(self, image: Image, digest: str, known: TagPage | None) -> None:
+    def _look_by_digest(self, image: Image, digest: str, known: _Known) -> None:
         """Whether the manifest is there already, staged or under another tag."""
         if not image.declared.destination.tag:
             return  # asked for by digest before
         staged = image.declared.state == "staged"
-        if known is not None and not known.exists and not staged:
+        if not known.used and not staged:
             with self._lock:
                 sample = self._samples[image.repository.place]
             there = sample.ask(lambda: image.repository.resolve(digest))
@@ -194,7 +196,7 @@ class Survey:
                     continue
                 image.seen.add(child.digest)
             self._start(
-                _READ,
+                _rank(image),
                 image,
                 lambda child=child: self._child(image, child, depth),  # type: ignore[misc]
             )
@@ -235,14 +237,21 @@ class Survey:
         for child in found if children else ():
             if child not in wanted:
                 self._start(
-                    _READ,
+                    _rank(image),
                     image,
                     lambda child=child: self._learn(image, child, False),  # type: ignore[misc]
                 )
 
 
+class _Known(NamedTuple):
+    """What the first look at a repository told: its tags, and whether it surely holds images."""
+
+    tags: TagPage | None
+    used: bool
+
+
 class _Sample:
-    """A few images that speak for all in the repositories of a place that have no tags.
+    """A few images that speak for all in the repositories of a place that seem to be new.
 
     They are new, or staged. Where the first few aren't there, the others aren't asked for: to
     write again what is there costs a little and does no harm.
@@ -264,6 +273,10 @@ class _Sample:
                 self._left -= not self._hit
                 return found
         return resolve()
+
+
+def _rank(image: Image) -> tuple[int, ...]:
+    return _READ_MOVED if image.previous else _READ_NEW
 
 
 def _surely_absent(image: Image, known: TagPage) -> bool:

@@ -20,6 +20,7 @@ from ..model.manifest import Manifest
 from ..stores.base import Repository, Written
 from .graph import Graph, Step
 from .image import Image
+from .order import in_order
 from .reading import Opener
 from .workers import Workers
 
@@ -71,9 +72,8 @@ class Transfer:
                 self._homes.setdefault(
                     (image.repository.place, digest), Home(image.repository.path, None)
                 )
-        # image by image, so that tags appear from the start; large ones first, as they end last,
-        # and an index before its child, whose tag is no business of the index
-        order = sorted(images, key=lambda image: (-image.size(), -len(image.tree)))
+        # image by image, so that tags appear from the start
+        order = in_order(images, self._homes)
         for turn, image in enumerate(order):
             self._place(image, turn)
         self._graph.run()
