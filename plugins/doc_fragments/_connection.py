@@ -66,6 +66,16 @@ options:
           - PEM file with the unencrypted key of O(registries[].client_cert).
           - Only in entries without a path.
         type: path
+      max_connections:
+        description:
+          - The most requests that this registry is sent at once, where that is less than O(concurrency).
+          - Only in entries without a path.
+        type: int
+      requests_per_second:
+        description:
+          - The most requests that this registry is sent in a second, evenly spread.
+          - Only in entries without a path.
+        type: float
   auth_file:
     description:
       - File with logins, as C(podman login) and C(docker login) write it, read instead of the usual ones.
@@ -104,7 +114,10 @@ options:
     LIMITS = r"""
 options:
   concurrency:
-    description: The most operations in flight at once.
+    description:
+      - The most operations in flight at once. A blob on its way from one registry to another is one.
+      - Each registry gets a few at first, and more while it keeps up. One that answers that it is too much (429 or 503)
+        gets half as many, and then slowly more again.
     type: int
     default: 16
   retries:

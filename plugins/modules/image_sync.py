@@ -79,6 +79,14 @@ options:
         description: See O(immutable_tags).
         type: list
         elements: str
+      referrers:
+        description: See O(referrers).
+        type: str
+        choices: [never, with_image, always]
+      integrity:
+        description: See O(integrity).
+        type: str
+        choices: [tag, manifests, blobs]
   state:
     description:
       - V(present) makes the destination tag name the source's image.
@@ -110,6 +118,37 @@ options:
         done, without asking the source.
     type: list
     elements: str
+  referrers:
+    description:
+      - What comes along of what is attached to an image. That is signatures, attestations and SBOMs, as OCI referrers and
+        as cosign's tags.
+      - V(never) copies the image alone. V(with_image) looks for what is attached whenever the image itself is copied.
+        V(always) looks for it on images in sync too.
+    type: str
+    choices: [never, with_image, always]
+    default: with_image
+  integrity:
+    description:
+      - How deep it is proven that an image in sync is whole at the destination. What is missing there is repaired.
+      - With V(tag), a tag that names the right digest is enough. V(manifests) looks for the manifests of all platforms,
+        V(blobs) for every config and layer as well, each by a HEAD request.
+    type: str
+    choices: [tag, manifests, blobs]
+    default: tag
+  bandwidth_limit:
+    description:
+      - The most bytes a second that are read from all sources together, as C(20M) or C(1.5G) (powers of 1024).
+    type: str
+  max_bytes:
+    description:
+      - The most bytes of blobs that the call may copy, as C(200G). If more would have to be copied, it fails before the
+        first write, in check mode too.
+    type: str
+  deadline:
+    description:
+      - Minutes after which the call ends. What isn't done by then is reported as V(not_done), and the task fails. The next
+        run goes on from there.
+    type: int
   fail_fast:
     description:
       - Whether to stop at the first image that fails. Otherwise the others go on, and the task fails at the end.
@@ -221,7 +260,8 @@ images:
         - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it was
           put there by digest, without its tag. V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
           V(immutable), O(immutable_tags) held. V(removed), it was removed. V(failed), see RV(images[].msg).
-          V(not_done), the call was ended before, by O(fail_fast) or by SIGTERM.
+          V(not_done), the call ended before, by O(fail_fast), O(deadline), O(max_bytes) or SIGTERM, or a registry said
+          that nothing of its limit of requests is left. RV(images[].msg) says which.
       type: str
       returned: always
     failed:
@@ -285,6 +325,11 @@ stats:
     retries:
       description: How often an operation was tried again.
       type: int
+rate_limits:
+  description: For each registry that tells, how many requests it allows, and how many of them were left.
+  returned: always, unless the options are wrong
+  type: dict
+  sample: {docker.io: {limit: 100, remaining: 76, window: 21600}}
 credentials:
   description: For each registry the kind of place where its login was found, or V(anonymous).
   returned: always, unless the options are wrong

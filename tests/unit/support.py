@@ -14,6 +14,10 @@ import urllib3
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.digest import digest_of
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.answer import Answer
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.bandwidth import (
+    Bandwidth,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.learned import Learned
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.retry import (
     Pace,
     Retrier,
@@ -67,6 +71,7 @@ class FakeNetwork:
     def __init__(self, retries: int = 0) -> None:
         self.pace = Pace()
         self.retrier = Retrier(retries, self.pace)
+        self.bandwidth = Bandwidth(None, self.pace)
         self.downloaded = self.uploaded = 0
 
     def moved(self, downloaded: int = 0, uploaded: int = 0) -> None:
@@ -88,6 +93,10 @@ class FakeClient:
         self.needs: list[Any] = []
         self._answers = answers
         self.finds_own_blobs: bool | None = None
+        self.referrers_api = Learned()
+
+    def expect(self, need: Any) -> None:
+        """Nobody asks it for a login."""
 
     def url(self, path: str) -> str:
         return self.origin + path

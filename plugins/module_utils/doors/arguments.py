@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..model.errors import InvalidInput
+from ..model.sizes import parse_size
 from ..transport.settings import Settings, read_entries
 
 REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
@@ -23,6 +24,8 @@ REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
+    "max_connections": {"type": "int"},
+    "requests_per_second": {"type": "float"},
 }
 #: options of the doc fragment "connection"
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
@@ -41,12 +44,14 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
     for name, least in _LEAST.items():
         if not least <= values[name] <= _MOST[name]:
             raise InvalidInput(f"{name} must be between {least} and {_MOST[name]}")
+    limit = values.get("bandwidth_limit")  # image_sync alone has it
     return Settings(
         read_entries(values.get("registries")),
         values.get("auth_file"),
         values["retries"],
         values["timeout"],
         values["concurrency"],
+        parse_size(limit, "bandwidth_limit") if limit is not None else None,
     )
 
 

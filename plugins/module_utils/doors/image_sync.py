@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..model.errors import InvalidInput
-from ..sync.declared import EXISTING, STATES, Declared, read_image, read_images
+from ..model.sizes import parse_size
+from ..sync.declared import (
+    EXISTING,
+    INTEGRITY,
+    REFERRERS,
+    STATES,
+    Declared,
+    read_image,
+    read_images,
+)
+from ..sync.limits import Limits
 from ..sync.outcome import Report
 from ..sync.run import Stop, sync
 from .arguments import CONNECTION_OPTIONS, check_masking, read_settings
@@ -23,8 +33,16 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "destination_tag": {"type": "str"},
     "existing": {"type": "str", "choices": list(EXISTING)},
     "immutable_tags": {"type": "list", "elements": "str"},
+    "referrers": {"type": "str", "choices": list(REFERRERS)},
+    "integrity": {"type": "str", "choices": list(INTEGRITY)},
 }
-_DEFAULTS = {"state": "present", "destination_tag": "{tag}", "existing": "replace"}
+_DEFAULTS = {
+    "state": "present",
+    "destination_tag": "{tag}",
+    "existing": "replace",
+    "referrers": "with_image",
+    "integrity": "tag",
+}
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **{
@@ -37,11 +55,16 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         "options": {"name": {"type": "str"}, **_IMAGE_OPTIONS},
     },
     "fail_fast": {"type": "bool", "default": False},
+    "bandwidth_limit": {"type": "str"},
+    "max_bytes": {"type": "str"},
+    "deadline": {"type": "int"},
     **CONNECTION_OPTIONS,
 }
 MUTUALLY_EXCLUSIVE = [("images", "source"), ("images", "destination")]
 REQUIRED_ONE_OF = [("images", "destination")]
 
+#: minutes: a week
+_LONGEST_DEADLINE = 7 * 24 * 60
 #: not repeated at the top level of a call for one image
 _NOT_AT_TOP = ("warnings", "msg", "failed")
 
@@ -53,8 +76,19 @@ def image_sync(
     settings = read_settings(parameters)
     declared = _declared(parameters)
     check_masking(settings, (str(part) for image in declared for part in _references(image)))
-    report = sync(declared, settings, check_mode, parameters["fail_fast"], stop)
+    limits = _limits(parameters)
+    report = sync(declared, settings, check_mode, parameters["fail_fast"], stop, limits)
     return _result(report)
+
+
+def _limits(parameters: Mapping[str, Any]) -> Limits:
+    size, minutes = parameters.get("max_bytes"), parameters.get("deadline")
+    if minutes is not None and not 1 <= minutes <= _LONGEST_DEADLINE:
+        raise InvalidInput(f"deadline must be between 1 and {_LONGEST_DEADLINE} minutes")
+    return Limits(
+        None if size is None else parse_size(size, "max_bytes"),
+        None if minutes is None else minutes * 60.0,
+    )
 
 
 def _declared(parameters: Mapping[str, Any]) -> list[Declared]:
@@ -76,6 +110,7 @@ def _result(report: Report) -> dict[str, Any]:
         "images": images,
         "stats": report.stats,
         "credentials": report.credentials,
+        "rate_limits": report.rate_limits,
         "diff": report.diff(),
         "warnings": report.warnings,
     }

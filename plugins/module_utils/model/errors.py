@@ -12,6 +12,7 @@
         NotFound            the manifest, blob or repository isn't there
         AuthenticationFailed, AccessDenied
         RateLimited
+          NothingLeft       not even asked: the registry has said that no request is left
       WrittenOtherwise      a registry took a write and names something else afterwards
       Cancelled             given up because the run is ending
 
@@ -104,3 +105,7 @@ class AccessDenied(RegistryError):
 
 class RateLimited(RegistryError):
     """429: too many requests, or a pull limit that is used up."""
+
+
+class NothingLeft(RateLimited):
+    """Not sent: the registry has said that nothing of its limit is left."""

@@ -246,8 +246,8 @@ class _RegistryBlob(BlobReader):
 
     def _counted(self) -> Iterator[bytes]:
         network = self._client.network
-        for piece in self._answer.chunks():
-            network.pace.check()
+        for piece in self._answer.chunks(network.bandwidth.piece):
+            network.bandwidth.spend(len(piece))
             network.moved(downloaded=len(piece))
             yield piece
 

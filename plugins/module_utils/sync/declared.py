@@ -15,8 +15,17 @@ from ..model.reference import Reference, check_tag, parse_reference
 
 STATES = ("present", "staged", "absent")
 EXISTING = ("replace", "keep", "fail")
+REFERRERS = ("never", "with_image", "always")
+INTEGRITY = ("tag", "manifests", "blobs")
 #: what an entry of ``images`` may say for itself, else the call's own value holds
-INHERITED = ("state", "destination_tag", "existing", "immutable_tags")
+INHERITED = (
+    "state",
+    "destination_tag",
+    "existing",
+    "immutable_tags",
+    "referrers",
+    "integrity",
+)
 
 
 class Declared(NamedTuple):
@@ -31,6 +40,8 @@ class Declared(NamedTuple):
     state: str
     existing: str
     immutable: bool
+    referrers: str = "with_image"
+    integrity: str = "tag"
 
 
 def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[Declared]:
@@ -94,6 +105,8 @@ def _read(values: Mapping[str, Any]) -> Declared:
         state,
         values.get("existing") or "replace",
         bool(tag and any(pattern.fullmatch(tag) for pattern in patterns)),
+        values.get("referrers") or "with_image",
+        values.get("integrity") or "tag",
     )
 
 

@@ -6,12 +6,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from typing import NamedTuple
+
 from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError, WrittenOtherwise
 from ..model.manifest import Manifest
 from ..stores.base import Repository
 from .declared import Declared
 from .outcome import Outcome
+
+
+class Proof(NamedTuple):
+    """What was found out at the destination for ``integrity``, as digests.
+
+    ``there`` was found and ``lacking`` wasn't, though it was to be expected. ``lenders``: for
+    blobs that aren't there, the path of a repository of the same place that has them.
+    ``incomplete``: apart from that, the image is at its place.
+    """
+
+    there: AbstractSet[str] = frozenset()
+    lacking: AbstractSet[str] = frozenset()
+    lenders: Mapping[str, str] = {}
+    incomplete: bool = False
+
+
+_NOTHING_PROVEN = Proof()
 
 
 class Image:
@@ -21,7 +42,7 @@ class Image:
     that the destination repository is known to hold, because a manifest there names them.
     ``whole``: the manifest itself is there, so that only the tag is missing. ``counted``: blobs
     that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
-    children that were met, each once.
+    children that were met, each once. ``proof``: see there.
     """
 
     __slots__ = (
@@ -31,6 +52,7 @@ class Image:
         "kept",
         "outcome",
         "previous",
+        "proof",
         "repository",
         "seen",
         "source",
@@ -58,6 +80,7 @@ class Image:
         self.seen: set[str] = set()
         self.tree_bytes = 0
         self.counted: set[str] = set()
+        self.proof = _NOTHING_PROVEN
 
     @property
     def tag(self) -> str | None:
@@ -80,10 +103,21 @@ class Image:
         outcome.id = self.declared.destination.at(digest)
         outcome.media_type = media_type
 
+    def reopen(self) -> tuple[str, str, str]:
+        """Whether the image is at its place is to be proven; what it was settled with."""
+        outcome = self.outcome
+        settled = outcome.reason, outcome.digest, outcome.media_type
+        outcome.reason = outcome.digest = outcome.media_type = outcome.id = ""
+        return settled
+
     def fail(self, error: ImageSyncError, message: str) -> None:
         """The image can't be brought to its place; ``message`` says it fit to be shown."""
         self.outcome.fail(message)
         self.outcome.changed = isinstance(error, WrittenOtherwise)
+
+    def give_up(self, why: str) -> None:
+        """The call ended, or couldn't go on, before the image was brought to its place."""
+        self.outcome.reason, self.outcome.msg = "not_done", f"not done: {why}"
 
     @property
     def open(self) -> bool:

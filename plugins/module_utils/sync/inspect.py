@@ -70,6 +70,8 @@ def _for_each(
     """``look`` at all of them side by side over shared connections."""
     network = network or Network(settings)
     places = Places(network)
+    for reference in references:
+        places.repository(reference)  # known ahead, they may share their tokens
     workers = Workers(settings.concurrency)
 
     def one(reference: Reference) -> Any:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +68,7 @@ class Report:
     images: list[Outcome]
     stats: dict[str, Any]
     credentials: dict[str, str]
+    rate_limits: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
 
     @property
@@ -90,8 +92,8 @@ class Report:
         if total == 1 and (failed or waiting):
             return f"{self.images[0].destination}: {self.images[0].msg}"
         parts = [f"{len(failed)} of {total} images failed"] if failed else []
-        if waiting:
-            parts.append(f"{len(waiting)} of {total} were {waiting[0].msg}")
+        for why, count in Counter(image.msg for image in waiting).items():
+            parts.append(f"{count} of {total} {'was' if count == 1 else 'were'} {why}")
         lines = [f"{image.destination}: {image.msg}" for image in failed]
         head = "; ".join(parts)
         return "\n".join([f"{head}:", *lines] if lines else [head] if head else [])
@@ -102,7 +104,10 @@ class Report:
         for image in self.images:
             if not image.changed or image.failed:
                 continue
-            if image.reason == "staged":
+            if image.reason == "incomplete":
+                before.append(f"{image.id} (incomplete)\n")
+                after.append(f"{image.id}\n")
+            elif image.reason == "staged":
                 before.append(f"{image.id} (absent)\n")
                 after.append(f"{image.id} (staged)\n")
             else:

@@ -11,8 +11,9 @@ import time
 from typing import Any
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError
+from ..model.errors import Cancelled, ImageSyncError, NothingLeft
 from ..model.manifest import Manifest
+from ..model.sizes import format_span
 from ..stores.base import Written
 from ..stores.places import Places
 from ..transport.client import Network
@@ -20,6 +21,8 @@ from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .declared import Declared
 from .image import Image
+from .integrity import Integrity
+from .limits import Limits, TooMuch
 from .outcome import Report
 from .removal import Removal
 from .survey import Survey
@@ -33,6 +36,7 @@ class Stop:
 
     def __init__(self) -> None:
         self.requested = False
+        self.why = ""
         self._pace: Pace | None = None
 
     def watch(self, pace: Pace) -> None:
@@ -41,8 +45,9 @@ class Stop:
         if self.requested:
             pace.cancel()
 
-    def request(self) -> None:
+    def request(self, why: str = "the task was told to end (SIGTERM)") -> None:
         """From a thread of its own: a signal may come while the main thread holds a lock."""
+        self.why = self.why or why
         self.requested = True
         if self._pace:
             self._pace.cancel()
@@ -54,12 +59,13 @@ def sync(
     check_mode: bool = False,
     fail_fast: bool = False,
     stop: Stop | None = None,
+    limits: Limits = Limits(),
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
-    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop())
+    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop(), limits)
     try:
         call.run()
     finally:
@@ -75,6 +81,7 @@ class _Call:
         check_mode: bool,
         fail_fast: bool,
         stop: Stop,
+        limits: Limits,
     ) -> None:
         self._began = time.monotonic()
         self._network = Network(settings)
@@ -83,6 +90,9 @@ class _Call:
         self._workers = Workers(settings.concurrency, lambda: stop.requested)
         self._check_mode, self._fail_fast = check_mode, fail_fast
         self._lock = threading.Lock()
+        self._limits = limits
+        self._timer = _deadline(limits.deadline, stop)
+        self._ended = ""
         self._totals = Totals()
         places = Places(self._network)
         self._images = [
@@ -98,17 +108,22 @@ class _Call:
         wanted = [i for i in self._images if i.declared.state != "absent"]
         unwanted = [i for i in self._images if i.declared.state == "absent"]
         try:
-            changes = Survey(self._workers, self._failed).run(wanted)
+            Survey(self._workers, self._failed).run(wanted)
+            changes = Integrity(self._workers, self._failed).run(wanted)
             # the transfer lets go of them
             manifests = {id(i): tuple(i.tree.values()) for i in changes if unwanted}
             if not self._network.pace.cancelled:
-                transfer = Transfer(self._workers, self._check_mode, self._failed)
+                transfer = Transfer(
+                    self._workers, self._check_mode, self._failed, self._limits.max_bytes
+                )
                 self._totals = transfer.totals
                 transfer.run(changes)
             if unwanted and not self._network.pace.cancelled:
                 # last, so that a digest that a tag has just left counts as free
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
+        except TooMuch as error:
+            self._ended = str(error)
         except Cancelled:
             pass
 
@@ -116,27 +131,31 @@ class _Call:
         with self._lock:
             if isinstance(error, Cancelled) or not image.open:
                 return
-            image.fail(error, self._network.scrub(str(error)))
+            message = self._network.scrub(str(error))
+            if isinstance(error, NothingLeft):
+                image.give_up(message)
+                return
+            image.fail(error, message)
         if self._fail_fast:
             self._network.pace.cancel()
 
     def close(self) -> None:
+        if self._timer:
+            self._timer.cancel()
         self._network.pace.cancel()
         self._workers.close()
         self._network.close()
 
     def report(self) -> Report:
-        ended = "another image failed, and fail_fast is set"
-        if self._stop.requested:
-            ended = "the task was told to end (SIGTERM)"
+        ended = self._ended or self._stop.why or "another image failed, and fail_fast is set"
         for image in self._images:
             if image.open:
-                image.outcome.reason = "not_done"
-                image.outcome.msg = f"not done: {ended}"
+                image.give_up(ended)
         return Report(
             [image.outcome for image in self._images],
             self._stats(),
             dict(sorted(self._network.keychain.kinds.items())),
+            self._network.quotas.told(),
             [self._network.scrub(warning) for warning in self._warnings()],
         )
 
@@ -157,6 +176,17 @@ class _Call:
     def _warnings(self) -> list[str]:
         own = [warning for image in self._images for warning in image.outcome.warnings]
         return self._network.settings.warnings() + own
+
+
+def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:
+    """Ends the call when the time is up."""
+    if seconds is None:
+        return None
+    why = f"the deadline of {format_span(seconds)} was reached"
+    timer = threading.Timer(seconds, stop.request, (why,))
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def _users(

@@ -20,6 +20,8 @@ from ..model.manifest import Manifest
 from ..stores.base import Repository, Written
 from .graph import Graph, Step
 from .image import Image
+from .integrity import confirm_blob, confirm_manifest
+from .limits import check_bytes
 from .order import in_order
 from .reading import Opener
 from .workers import Workers
@@ -53,9 +55,15 @@ class Transfer:
         workers: Workers,
         check_mode: bool,
         failed: Callable[[Image, ImageSyncError], None],
+        max_bytes: int | None = None,
     ) -> None:
         """In check mode every step only looks. ``failed`` is told of each failed image."""
         self._graph = Graph(workers)
+        self._workers, self._max_bytes = workers, max_bytes
+        #: what is to be copied, and where to
+        self._planned: list[tuple[Repository, Descriptor]] = []
+        #: of each repository: the paths of those that it mounts from
+        self._lenders: dict[str, tuple[Repository, dict[str, None]]] = {}
         self._check_mode = check_mode
         self._failed = failed
         self._homes: dict[tuple[str, str], Home] = {}
@@ -66,8 +74,14 @@ class Transfer:
         self.totals = Totals()
 
     def run(self, images: list[Image]) -> None:
-        """Brings all images to their places; each one's outcome tells how that ended."""
+        """Brings all images to their places; each one's outcome tells how that ended.
+
+        Raises TooMuch, before the first write.
+        """
         for image in images:
+            place = image.repository.place
+            for digest, path in image.proof.lenders.items():
+                self._homes[place, digest] = Home(path, None)
             for digest in image.kept:
                 self._homes.setdefault(
                     (image.repository.place, digest), Home(image.repository.path, None)
@@ -76,6 +90,12 @@ class Transfer:
         order = in_order(images, self._homes)
         for turn, image in enumerate(order):
             self._place(image, turn)
+        if self._max_bytes is not None:
+            check_bytes(self._planned, self._max_bytes, self._workers)
+        self._planned.clear()
+        if not self._check_mode:
+            for repository, paths in self._lenders.values():
+                repository.expect_lenders(paths)
         self._graph.run()
 
     # the plan
@@ -87,6 +107,7 @@ class Transfer:
         last = self._graph.add((_MANIFEST,), lambda: self._finish(image))
         if not image.whole:
             self._add_content(image, top, last, turn)
+        self._add_lacking(image, last, turn)
         if image.tag or not image.whole:
             self._steps.setdefault((image.repository.name, top.digest), last)
         settled = self._graph.add((0,), lambda: self._settle(image, last))
@@ -99,10 +120,24 @@ class Transfer:
                 self._graph.needs(step, self._child_step(image, child.digest, turn))
         for blob in manifest.unique_blobs():
             # check mode asks for what is only inferred: nothing else would notice that it's gone
-            if blob.digest in image.kept and not self._check_mode:
+            known = image.proof.there if self._check_mode else image.kept
+            if blob.digest in known:
                 self._count_once(image, blob)
             else:
                 self._graph.needs(step, self._blob_step(image, blob, step, turn))
+
+    def _add_lacking(self, image: Image, last: Step, turn: int) -> None:
+        """What manifests lack that are there: it comes before the ``last`` step."""
+        there, lacking = image.proof.there, image.proof.lacking
+        for manifest in [m for d, m in image.tree.items() if lacking and d in there]:
+            for child in manifest.children:
+                if child.digest in lacking:
+                    self._graph.needs(last, self._child_step(image, child.digest, turn))
+            for blob in manifest.unique_blobs():
+                if blob.digest in lacking:
+                    self._graph.needs(last, self._blob_step(image, blob, last, turn))
+                elif blob.digest in there:
+                    self._count_once(image, blob)
 
     def _child_step(self, image: Image, digest: str, turn: int) -> Step:
         key = (image.repository.name, digest)
@@ -129,6 +164,10 @@ class Transfer:
         self._sources[key] = [image.source]
         home = self._home(image, blob, commit)
         lender = home.path if home.path != repository.path else None
+        if lender:
+            self._lenders.setdefault(repository.name, (repository, {}))[1][lender] = None
+        else:
+            self._planned.append((repository, blob))
         rank = (_MOUNT,) if lender else (_BLOB, turn, -blob.size)
         step = self._graph.add(rank, lambda: self._copy_blob(image, blob, home, lender))
         if lender and home.commit:
@@ -151,9 +190,11 @@ class Transfer:
         if home.commit and home.commit.error:
             lender = None  # it never got there
         if self._check_mode:
-            written = self._foresee(image.repository, blob, lender)
+            written = self._foresee(image, blob, lender)
         else:
             written = self._write_blob(image, blob, lender)
+            if blob.digest in image.proof.lacking:
+                confirm_blob(image.repository, blob)
         self._count_for(image, blob, written)
 
     def _write_blob(self, image: Image, blob: Descriptor, lender: str | None) -> Written:
@@ -170,14 +211,20 @@ class Transfer:
                     break  # it is the destination's
         raise failure
 
-    def _foresee(self, repository: Repository, blob: Descriptor, lender: str | None) -> Written:
+    def _foresee(self, image: Image, blob: Descriptor, lender: str | None) -> Written:
         if lender:
             return Written.MOUNTED
-        return Written.PRESENT if repository.has_blob(blob) else Written.COPIED
+        if blob.digest in image.proof.lacking:
+            return Written.COPIED
+        return Written.PRESENT if image.repository.has_blob(blob) else Written.COPIED
 
     def _finish(self, image: Image) -> None:
-        if image.top is not None:
-            self._write_manifest(image, image.top, image.tag)
+        if image.top is None:
+            return
+        # a tag that names it already isn't written again: some registries refuse that
+        tag = None if image.proof.incomplete else image.tag
+        if tag or image.top.digest not in image.proof.there:
+            self._write_manifest(image, image.top, tag)
 
     def _write_manifest(self, image: Image, manifest: Manifest, tag: str | None) -> None:
         if self._check_mode:
@@ -193,6 +240,8 @@ class Transfer:
                 raise
             self._repair(image, manifest)
             image.repository.write_manifest(manifest, tag)
+        if manifest.digest in image.proof.lacking:
+            confirm_manifest(image.repository, manifest)
 
     def _repair(self, image: Image, manifest: Manifest) -> None:
         """Something that was taken as present isn't: everything is looked at again."""
@@ -219,6 +268,8 @@ class Transfer:
             reason = "digest_differs" if image.previous else "absent"
             if image.declared.state == "staged":
                 reason = "staged"
+            if image.proof.incomplete:
+                reason = "incomplete"
             image.settle(reason, image.top.digest, image.top.media_type, changed=True)
             image.outcome.platforms = image.top.platforms()
         image.tree = {}

@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Callable
 
 from ..model.errors import ConnectionFailed, InvalidContent
 from .libraries import urllib3
@@ -22,9 +22,11 @@ from .libraries import urllib3
 class Answer:
     """What a server said to one request. Read or close it, so that its connection is free."""
 
-    __slots__ = ("_raw", "authorization", "headers", "status", "url")
+    __slots__ = ("_raw", "authorization", "ended", "headers", "status", "url")
 
     def __init__(self, response: Any, url: str) -> None:
+        #: called when the answer is at its end, or given up, perhaps more than once
+        self.ended: Callable[[], None] | None = None
         self._raw = response.raw
         self.status: int = response.status_code
         #: case-insensitive; repeated headers joined by ", "
@@ -76,6 +78,7 @@ class Answer:
             while True:
                 part = self._raw.read(size, decode_content=False)
                 if not part:
+                    self._end()
                     return
                 yield part
 
@@ -97,6 +100,15 @@ class Answer:
             self._raw.close()
         with contextlib.suppress(Exception):
             self._raw.release_conn()
+        self._end()
+
+    def _end(self) -> None:
+        if self.ended:
+            self.ended()
+
+    def __del__(self) -> None:
+        # one that nobody read to its end, because something else failed
+        self._end()
 
 
 def _host(url: str) -> str:

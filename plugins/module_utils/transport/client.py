@@ -15,9 +15,13 @@ from ..model.errors import ConnectionFailed, ImageSyncError, RegistryError
 from ..model.reference import DOCKER_HUB
 from .answer import Answer
 from .authenticator import Authenticator, Need
+from .bandwidth import Bandwidth
 from .credentials import Keychain
+from .lanes import Lane
+from .learned import Learned
 from .problems import problem_of
-from .retry import Pace, Retrier
+from .rate_limits import Quotas, is_question, read_rate_limit
+from .retry import LONGEST_PAUSE, Pace, Retrier
 from .settings import Connection, Settings
 from .text import Scrubber
 from .tokens import TokenRequest
@@ -38,6 +42,8 @@ class Network:
         self.settings = settings
         self.pace = Pace()
         self.retrier = Retrier(settings.retries, self.pace)
+        self.quotas = Quotas()
+        self.bandwidth = Bandwidth(settings.bandwidth_limit, self.pace)
         #: everything that a server said goes through this before it is shown
         self.scrub = Scrubber()
         self.keychain = Keychain(settings, self.scrub)
@@ -46,6 +52,7 @@ class Network:
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
         self._wires: dict[str, Wire] = {}
+        self._lanes: dict[str, Lane] = {}
         self._clients: dict[str, RegistryClient] = {}
         self._lock = threading.Lock()
 
@@ -66,17 +73,38 @@ class Network:
         body: bytes | Iterable[bytes] | None = None,
         patience: int = 0,
     ) -> Answer:
-        """One request, counted under ``label``; waits while that host is paused."""
-        self.pace.wait(label)
+        """One request, counted under ``label``, when its turn at that host has come."""
+        place = self._lane(label).enter()
         with self._lock:
             self.requests[label] += 1
-        return self._wire(origin_of(url)).exchange(method, url, headers, body, patience)
+        try:
+            answer = self._wire(origin_of(url)).exchange(method, url, headers, body, patience)
+        except BaseException:
+            place.leave()
+            raise
+        answer.ended = place.leave
+        place.answered(answer.status)
+        told = read_rate_limit(answer.headers)
+        pause = self.quotas.of(label).learn(told) if told else 0.0
+        if pause:
+            self.pace.pause(label, pause)
+        return answer
 
     def moved(self, downloaded: int = 0, uploaded: int = 0) -> None:
         """Counts bytes of blobs."""
         with self._lock:
             self.bytes_downloaded += downloaded
             self.bytes_uploaded += uploaded
+
+    def _lane(self, label: str) -> Lane:
+        with self._lock:
+            lane = self._lanes.get(label)
+            if lane is None:
+                given = self.settings.connection(label)
+                most = min(self.settings.concurrency, given.max_connections or 1 << 30)
+                lane = Lane(label, self.pace, most, given.requests_per_second)
+                self._lanes[label] = lane
+            return lane
 
     def _wire(self, origin: str) -> Wire:
         with self._lock:
@@ -113,6 +141,9 @@ class RegistryClient:
         self._proven = False
         #: whether a mount from the same repository finds what is there, once that was seen
         self.finds_own_blobs: bool | None = None
+        #: whether it has the referrers API
+        self.referrers_api = Learned()
+        self._quota = network.quotas.of(host)
         self._auth = Authenticator(host, self._home, network.keychain, self._ask_realm)
 
     def call(
@@ -133,6 +164,10 @@ class RegistryClient:
         return self.network.retrier.run(
             self.host, lambda _: self.once(method, self.url(path), what, need, ok, headers, body)
         )
+
+    def expect(self, need: Need) -> None:
+        """Requests with this need will come."""
+        self._auth.expect(need)
 
     def url(self, path: str) -> str:
         """The URL of a path such as ``/v2/``."""
@@ -157,20 +192,32 @@ class RegistryClient:
         """One try: authenticated (again, if the registry says so), redirected where allowed.
 
         A ``body`` that is a callable gives the bytes anew each time; then ``patience`` may say
-        how many seconds more than usual the answer may take.
+        how many seconds more than usual the answer may take. Raises NothingLeft, unsent, where
+        the registry's limit is known to be used up.
         """
+        with self._quota.asking(is_question(self.host, method, url)):
+            return self._once(method, url, what, need, ok, headers, body, patience)
+
+    def _once(
+        self,
+        method: str,
+        url: str,
+        what: str,
+        need: Need,
+        ok: tuple[int, ...],
+        headers: Mapping[str, str] | None,
+        body: Body,
+        patience: int,
+    ) -> Answer:
         send = _Sending(self, method, headers or {}, body, patience, what)
-        sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
-        answer = self._try(send, url, need, sent)
-        if answer.status == 401 and 401 not in ok and self._is_home(answer.url):
-            try:
-                again = self._auth.meet(self._challenges(answer), need, sent)
-            except ImageSyncError:
-                answer.close()
-                raise
-            if again:
-                answer.drain()
-                answer = self._try(send, url, need, again)
+        with self._auth.opening():
+            sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
+            answer = self._try(send, url, need, sent)
+            challenges = self._challenges(answer) if answer.status == 401 and 401 not in ok else []
+        again = self._again(answer, challenges, what, need, sent, ok)
+        if again:
+            first, answer = answer.status, self._try(send, url, need, again)
+            self._auth.compared(sent, first, answer.status)
         if answer.status in ok:
             if method == "HEAD":
                 answer.drain()  # frees the connection
@@ -187,9 +234,40 @@ class RegistryClient:
                 raise
         return answer
 
+    def _again(
+        self,
+        answer: Answer,
+        challenges: list[str],
+        what: str,
+        need: Need,
+        sent: str | None,
+        ok: tuple[int, ...],
+    ) -> str | None:
+        """Another Authorization value to try, after an answer that may be due to the first.
+
+        The answer is read to its end before a token is waited for: other threads may need its
+        place, the one that fetches the token among them.
+        """
+        if challenges:
+            problem = self.problem(answer, what, need)
+            again = self._auth.meet(challenges, need, sent)
+            if again is None:
+                raise problem
+            return again
+        denied = answer.status == 403 and 403 not in ok
+        if (denied or answer.status == 404) and self._is_home(answer.url):
+            if self._auth.doubts(need, sent, answer.status):
+                answer.drain()
+                return self._auth.alone(need)
+        return None
+
     def problem(self, answer: Answer, what: str, need: Need) -> RegistryError:
         """The error for an answer that isn't what was asked for, without any secret."""
-        return problem_of(answer, self.host, what, self._auth.login(need).secrets())
+        found = problem_of(answer, self.host, what, self._auth.login(need).secrets())
+        too_long = (found.retry_after or 0) > LONGEST_PAUSE
+        if found.status == 429 and (too_long or not found.transient):
+            self._quota.spend(found.retry_after, everything=found.transient)
+        return found
 
     def check_is_registry(self, answer: Answer) -> None:
         """Raises RegistryError when an answer looks as if no registry had given it.
@@ -215,12 +293,18 @@ class RegistryClient:
 
     def _challenges(self, answer: Answer) -> list[str]:
         """The answer's challenges, or those of ``/v2/`` where it has none (gcr.io)."""
+        if not self._is_home(answer.url):
+            return []
         found = answer.all_headers("WWW-Authenticate")
-        if found:
-            return found
-        ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
-        found = ping.all_headers("WWW-Authenticate")
-        ping.drain()
+        if not found:
+            try:
+                ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
+            except ImageSyncError:
+                answer.close()
+                raise
+            found = ping.all_headers("WWW-Authenticate")
+            ping.drain()
+        self._auth.hear(found)
         return found
 
     def _ask_realm(self, request: TokenRequest) -> Answer:
@@ -235,6 +319,8 @@ class RegistryClient:
                 return answer
             problem = problem_of(answer, self.host, what, request.secrets)
             problem.host = label  # it is the realm that asks for patience
+            if not request.patient and answer.status != 429:
+                problem.transient = False
             raise problem
 
         return self.network.retrier.run(label, attempt)

@@ -73,6 +73,11 @@ class Pace:
                 return
             self.sleep(left)
 
+    def paused(self, host: str) -> bool:
+        """Whether ``host`` has asked to be left alone for a while."""
+        with self._lock:
+            return self._not_before.get(host, 0.0) > time.monotonic()
+
     def check(self) -> None:
         """Raises Cancelled when the run is ending."""
         if self._over.is_set():

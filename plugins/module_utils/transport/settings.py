@@ -15,7 +15,15 @@ from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry, check_repository, is_loopback
 from .docker_config import is_token
 
-_CONNECTION_FIELDS = ("plain_http", "validate_certs", "ca_path", "client_cert", "client_key")
+_CONNECTION_FIELDS = (
+    "plain_http",
+    "validate_certs",
+    "ca_path",
+    "client_cert",
+    "client_key",
+    "max_connections",
+    "requests_per_second",
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +41,8 @@ class RegistryEntry:
     ca_path: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    max_connections: int | None = None
+    requests_per_second: float | None = None
 
     @property
     def name(self) -> str:
@@ -55,6 +65,8 @@ class Connection:
     ca_path: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    max_connections: int | None = None
+    requests_per_second: float | None = None
 
 
 @dataclass(frozen=True)
@@ -62,7 +74,8 @@ class Settings:
     """All that the transport is told.
 
     ``retries``: further tries after the first, for each operation. ``timeout``: seconds without
-    a byte on a connection. ``concurrency``: operations in flight at once.
+    a byte on a connection. ``concurrency``: operations in flight at once. ``bandwidth_limit``:
+    bytes of blobs a second that are read from all sources together.
     """
 
     entries: tuple[RegistryEntry, ...] = ()
@@ -70,6 +83,7 @@ class Settings:
     retries: int = 5
     timeout: int = 60
     concurrency: int = 16
+    bandwidth_limit: int | None = None
 
     def lookup(self, host: str, repository: str, name: str) -> Any:
         """One field for ``host/repository``: the longest matching entry that gives it."""
@@ -120,6 +134,7 @@ def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEnt
     for entry in entries:
         _check_login(found, entry)
         _check_files(entry)
+        _check_pace(entry)
     return found.entries
 
 
@@ -156,6 +171,14 @@ def _check_login(settings: Settings, entry: RegistryEntry) -> None:
         parts = (e for e in settings.entries if entry.covers(e.host, e.path))
         if all(getattr(part, lacking) is None for part in parts):
             raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the {given}")
+
+
+def _check_pace(entry: RegistryEntry) -> None:
+    if entry.max_connections is not None and entry.max_connections < 1:
+        raise InvalidInput(f"registries: max_connections of {entry.name} must be at least 1")
+    rate = entry.requests_per_second
+    if rate is not None and not 0 < rate < 1e6:  # NaN is none of it
+        raise InvalidInput(f"registries: requests_per_second of {entry.name} must be above 0")
 
 
 def _check_files(entry: RegistryEntry) -> None:

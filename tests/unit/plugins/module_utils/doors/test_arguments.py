@@ -131,10 +131,40 @@ def no_sync(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_one_image(no_sync: list[Any]) -> None:
     image_sync.image_sync({**SYNC, "source": "a:1", "destination": "r.example/a"}, True)
-    ((declared, settings, check_mode, fail_fast, stop),) = no_sync
+    ((declared, settings, check_mode, fail_fast, stop, limits),) = no_sync
     assert [str(image.destination) for image in declared] == ["r.example/a:1"]
     assert (settings.retries, check_mode, fail_fast) == (5, True, False)
     assert stop is None
+    assert limits == (None, None)
+
+
+def test_limits_are_read(no_sync: list[Any]) -> None:
+    given = {"bandwidth_limit": "20M", "max_bytes": "1.5G", "deadline": 30}
+    image_sync.image_sync({**SYNC, "images": [], **given}, False)
+    ((_declared, settings, _check_mode, _fail_fast, _stop, limits),) = no_sync
+    assert settings.bandwidth_limit == 20 << 20
+    assert limits == (3 << 29, 1800.0)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"bandwidth_limit": "fast"},
+        {"bandwidth_limit": ""},
+        {"max_bytes": "-1"},
+        {"max_bytes": "0"},
+        {"deadline": 0},
+        {"deadline": 1 << 40},
+        {"registries": [{"name": "r.example", "max_connections": 0}]},
+        {"registries": [{"name": "r.example", "requests_per_second": 0.0}]},
+        {"registries": [{"name": "r.example", "requests_per_second": float("nan")}]},
+        {"registries": [{"name": "r.example/team", "max_connections": 2}]},
+    ],
+)
+def test_limits_that_make_no_sense(no_sync: list[Any], given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=next(iter(given))):
+        image_sync.image_sync({**SYNC, "images": [], **given}, False)
+    assert no_sync == []
 
 
 def test_an_empty_list_is_fine(no_sync: list[Any]) -> None:
@@ -173,7 +203,8 @@ def test_mistakes_are_found_before_the_first_request(
 
 
 def result_of(*images: Outcome, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
-    report = Report(list(images), {"retries": 1}, {"r": "options"}, ["careful"])
+    told = {"r": {"remaining": 3}}
+    report = Report(list(images), {"retries": 1}, {"r": "options"}, told, ["careful"])
     monkeypatch.setattr(image_sync, "sync", lambda *_: report)
     return image_sync.image_sync({**SYNC, "images": []}, False)
 
@@ -188,6 +219,7 @@ def test_the_result_of_one_image_is_repeated_at_the_top(monkeypatch: pytest.Monk
     assert result["warnings"] == ["careful"]
     assert result["stats"] == {"retries": 1}
     assert result["credentials"] == {"r": "options"}
+    assert result["rate_limits"] == {"r": {"remaining": 3}}
     assert result["diff"] == {"before": f"r/a:1 {B}\n", "after": f"r/a:1 {A}\n"}
     assert "failed" not in result
 

@@ -108,6 +108,8 @@ def test_the_defaults_of_the_contract() -> None:
         "concurrency": 16,
         "retries": 5,
         "timeout": 60,
+        "referrers": "with_image",
+        "integrity": "tag",
     }
     assert spec["state"]["choices"] == ["absent", "present", "staged"]
     assert spec["existing"]["choices"] == ["fail", "keep", "replace"]
