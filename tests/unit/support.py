@@ -30,13 +30,6 @@ A = "sha256:" + "a" * 64
 B = "sha256:" + "b" * 64
 
 
-class _Response:
-    """What Answer takes from a response of requests."""
-
-    def __init__(self, raw: Any, status: int) -> None:
-        self.raw, self.status_code = raw, status
-
-
 def answer(
     status: int = 200,
     body: bytes | str | Mapping[str, Any] = b"",
@@ -52,7 +45,7 @@ def answer(
         status,
         preload_content=False,
     )
-    return Answer(_Response(raw, status), url)
+    return Answer(raw, url)
 
 
 def descriptor(content: bytes = b"x", **fields: Any) -> dict[str, Any]:

@@ -24,13 +24,14 @@ class Answer:
 
     __slots__ = ("_raw", "authorization", "ended", "headers", "status", "url")
 
-    def __init__(self, response: Any, url: str) -> None:
+    def __init__(self, raw: Any, url: str) -> None:
+        """``raw``: a response of urllib3."""
         #: called when the answer is at its end, or given up, perhaps more than once
         self.ended: Callable[[], None] | None = None
-        self._raw = response.raw
-        self.status: int = response.status_code
+        self._raw = raw
+        self.status: int = raw.status
         #: case-insensitive; repeated headers joined by ", "
-        self.headers: Any = response.raw.headers
+        self.headers: Any = raw.headers
         self.url = url
         #: what the request carried: a server may repeat it, and it mustn't be printed
         self.authorization = ""

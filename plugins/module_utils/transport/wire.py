@@ -4,8 +4,9 @@
 
 """One HTTP exchange: no redirects, no retries, no cookies, no netrc, exact bytes.
 
-The adapter of requests is used below its session: the session would apply ~/.netrc over our
-Authorization header, follow a redirected PUT as a GET, and costs a third more time.
+Requests gives the connections, with their TLS and proxies; the requests are made on them by
+urllib3. The session of requests would apply ~/.netrc over our Authorization header and follow a
+redirected PUT as a GET, and what it does around a request takes more time than the request.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 import ssl
+import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -75,6 +77,9 @@ class Wire:
         if not self._verify:  # we warn of it ourselves, once and by name
             urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
         self._cert = _client_certificate(connection)
+        self._pool: Any = None
+        self._absolute = False  # whether a proxy wants the whole URL
+        self._lock = threading.Lock()
         # Like Go's tools: what is on this machine is never reached through a proxy.
         self._proxies = {} if is_loopback(self.host) else requests.utils.get_environ_proxies(origin)
 
@@ -90,26 +95,25 @@ class Wire:
 
         ``patience``: seconds to wait for the answer beyond the usual. Raises ConnectionFailed.
         """
-        request = requests.PreparedRequest()
-        request.method, request.url = method, url
-        request.body = body  # type: ignore[assignment]  # http.client takes any iterable
-        request.headers = requests.structures.CaseInsensitiveDict(
-            {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **headers}
-        )
-        if isinstance(body, bytes):  # else requests would send it in chunks
-            request.headers["Content-Length"] = str(len(body))
-        request.hooks = {"response": []}
+        sent = {"Accept-Encoding": "identity", "User-Agent": USER_AGENT, **headers}
+        if isinstance(body, bytes):  # else it would be sent in chunks
+            sent["Content-Length"] = str(len(body))
         connect, read = self._timeout
         try:
-            response = self._adapter.send(
-                request,
-                stream=True,
-                timeout=(connect, read + patience),
-                verify=self._verify,
-                cert=self._cert,
-                proxies=self._proxies,
+            pool = self._pool or self._open(url)
+            raw = pool.urlopen(
+                method,
+                url.partition("#")[0] if self._absolute else _target(url),
+                body=body,
+                headers=sent,
+                redirect=False,
+                assert_same_host=False,
+                preload_content=False,
+                decode_content=False,
+                retries=False,
+                timeout=urllib3.Timeout(connect=connect, read=read + patience),
             )
-        except requests.exceptions.RequestException as error:
+        except (urllib3.exceptions.HTTPError, requests.exceptions.RequestException) as error:
             raise self._failure(error, read + patience) from None
         except ssl.SSLError as error:
             raise ConnectionFailed(self._tls_problem(str(error)), transient=False) from None
@@ -120,10 +124,28 @@ class Wire:
                 f"{self.host}: the request can't be sent: a header or the address is invalid",
                 transient=False,
             ) from None
-        return Answer(response, url)
+        return Answer(raw, url)
+
+    def _open(self, url: str) -> Any:
+        """The pool of connections that requests makes for this origin, its TLS and its proxy."""
+        with self._lock:
+            if self._pool is None:
+                request = requests.PreparedRequest()
+                request.method, request.url = "GET", url
+                adapter, verify, cert = self._adapter, self._verify, self._cert
+                if hasattr(adapter, "get_connection_with_tls_context"):  # requests 2.32
+                    pool = adapter.get_connection_with_tls_context(
+                        request, verify, proxies=self._proxies, cert=cert
+                    )
+                else:
+                    pool = adapter.get_connection(url, self._proxies)
+                adapter.cert_verify(pool, url, verify, cert)
+                self._absolute = adapter.request_url(request, self._proxies) != request.path_url
+                self._pool = pool
+            return self._pool
 
     def _failure(self, error: Exception, timeout: float) -> ConnectionFailed:
-        kinds = requests.exceptions
+        kinds = urllib3.exceptions
         if isinstance(error, kinds.SSLError):
             return ConnectionFailed(self._tls_problem(str(error)), transient=False)
         if isinstance(error, kinds.ProxyError):
@@ -131,11 +153,12 @@ class Wire:
                 f"the proxy for {self.host} refused or broke the connection "
                 f"({type(_root(error)).__name__}); see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
             )
-        if isinstance(error, kinds.ConnectTimeout):
+        slow = isinstance(error, kinds.ConnectTimeoutError)
+        if slow and not isinstance(error, kinds.NewConnectionError):
             return ConnectionFailed(f"{self.host} didn't accept a connection in time")
         root = _root(error)
         text = str(root)  # the outer ones hold the URL's path, which may hold any word
-        if isinstance(error, kinds.ReadTimeout) or "timed out" in text:
+        if isinstance(error, kinds.ReadTimeoutError) or "timed out" in text:
             return ConnectionFailed(f"{self.host} didn't answer for {timeout:g} seconds")
         if "NameResolution" in type(root).__name__ or any(sign in text for sign in _UNRESOLVED):
             return ConnectionFailed(f"the host name of {self.host} can't be resolved")
@@ -173,6 +196,12 @@ def origin_of(url: str) -> str:
     usual = {"http": 80, "https": 443}.get(parts.scheme)
     port = "" if parts.port in (None, usual) else f":{parts.port}"
     return f"{parts.scheme.lower()}://{host}{port}"
+
+
+def _target(url: str) -> str:
+    """Path and query of a URL, as they are."""
+    parts = urlsplit(url)
+    return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
 
 def _verify(connection: Connection) -> Any:

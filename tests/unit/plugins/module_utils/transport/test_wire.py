@@ -234,6 +234,22 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     assert proxies("https://localhost") is None
 
 
+def test_a_proxy_is_given_the_whole_address(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", server.origin.replace("://", "://user:pass@"))
+    wire = Wire("http://r.example", Connection(True), 5, 1)
+    for path in ("/v2/a?b=c%2Fd", "/v2/"):
+        wire.exchange("GET", f"http://r.example{path}", {}).drain()
+    wire.close()
+    assert [seen[1] for seen in server.seen] == [
+        "http://r.example/v2/a?b=c%2Fd",
+        "http://r.example/v2/",
+    ]
+    assert server.seen[1][2]["proxy-authorization"] == "Basic dXNlcjpwYXNz"
+    assert server.seen[1][2]["host"] == "r.example"
+
+
 def test_a_proxys_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
