@@ -9,7 +9,7 @@ import base64
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -48,8 +48,19 @@ class TokenServer(LocalServer):
         anonymous_pull: bool = True,
         multi_scope: bool = True,
         refresh_by_post: bool = True,
+        refuses_several: int = 0,
+        denied: Collection[str] = (),
+        denies_all: int = 0,
+        opaque: bool = False,
+        bulk: int = 0,
     ) -> None:
-        """Listen; multi_scope=False grants the first scope only."""
+        """Listen; multi_scope=False grants the first scope only.
+
+        refuses_several: the status of a request for more than one repository. denied: nobody may
+        use these; denies_all: then the status of a request that names one of them. opaque: tokens
+        say nothing of themselves (docker-registry can't read them). bulk: characters that each
+        scope adds to a token.
+        """
         super().__init__(_TokenHandler)
         self.lifetime = lifetime
         self.gives_expires_in = gives_expires_in
@@ -57,6 +68,8 @@ class TokenServer(LocalServer):
         self.anonymous_pull = anonymous_pull
         self.multi_scope = multi_scope
         self.refresh_by_post = refresh_by_post
+        self.refuses_several, self.opaque, self.bulk = refuses_several, opaque, bulk
+        self.denied, self.denies_all = set(denied), denies_all
         self.identity_tokens: dict[str, str] = {}
         self.token_requests: list[TokenRequest] = []
         self.grants: dict[str, Grant] = {}
@@ -95,13 +108,22 @@ class TokenServer(LocalServer):
         good = scheme.lower() == "basic" and self.users.get(user) == password
         return user if good else None
 
+    def refusal(self, scopes: list[str]) -> int:
+        """The status with which a request for these is refused; 0: it isn't."""
+        names = {Access.parse(scope).name for scope in scopes}
+        if len(names) > 1 and self.refuses_several:
+            return self.refuses_several
+        return self.denies_all if names & self.denied else 0
+
     def answer(self, user: str | None, scopes: list[str]) -> dict[str, Any]:
         """The body that grants these scopes to this user."""
         asked = [Access.parse(scope) for scope in scopes]
         asked = asked if self.multi_scope else asked[:1]
         access = tuple(Access(a.type, a.name, self._granted(user, a)) for a in asked)
         grant = Grant(user or "", access, time.monotonic() + self.lifetime)
-        token = self._signer.sign(grant, self.lifetime)
+        token = self._signer.sign(grant, self.lifetime, "x" * (self.bulk * len(access) * 3 // 4))
+        if self.opaque:
+            token = f"opaque-{os.urandom(16).hex()}"
         self.grants[token] = grant
         issued_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         body: dict[str, Any] = {"token": token, "access_token": token, "issued_at": issued_at}
@@ -111,6 +133,8 @@ class TokenServer(LocalServer):
 
     def _granted(self, user: str | None, asked: Access) -> tuple[str, ...]:
         """What of the asked actions this user gets."""
+        if asked.name in self.denied:
+            return ()
         if user is not None:
             return asked.actions
         return tuple(a for a in asked.actions if a == "pull" and self.anonymous_pull)
@@ -148,6 +172,9 @@ class _TokenHandler(Handler):
         if refused:
             request.status = 401
             return 401, {"errors": [{"code": "UNAUTHORIZED", "message": "wrong password"}]}
+        status = request.status = self.owner.refusal(request.scopes) or 200
+        if status != 200:
+            return status, {"details": "not for that"}
         answer = self.owner.answer(user, request.scopes)
         if user and params.get("offline_token") == ["true"]:
             answer["refresh_token"] = self.owner.identity_token(user)
@@ -165,6 +192,9 @@ class _TokenHandler(Handler):
         self.owner.token_requests.append(request)
         if user is None:
             return 401, {"error": "invalid_grant"}
+        status = request.status = self.owner.refusal(request.scopes) or 200
+        if status != 200:
+            return status, {"error": "invalid_scope"}
         return 200, self.owner.answer(user, request.scopes)
 
     def _reply(self, status: int, answer: dict[str, Any]) -> None:

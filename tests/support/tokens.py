@@ -67,7 +67,7 @@ class Signer:
         """What the registry must trust."""
         return pem_certificate(self.authority.certificate)
 
-    def sign(self, grant: Grant, lifetime: float) -> str:
+    def sign(self, grant: Grant, lifetime: float, filling: str = "") -> str:
         """The token as text."""
         now = int(time.time())
         header = {"typ": "JWT", "alg": "ES256", "kid": self._key_id()}
@@ -78,7 +78,7 @@ class Signer:
             "exp": int(time.time() + lifetime) - LEEWAY,
             "nbf": now - 2 * LEEWAY,
             "iat": now,
-            "jti": os.urandom(8).hex(),
+            "jti": os.urandom(8).hex() + filling,
             "access": [
                 {"type": a.type, "name": a.name, "actions": list(a.actions)} for a in grant.access
             ],

@@ -96,16 +96,18 @@ def test_one_token_for_a_repository_and_scope(place: Place) -> None:
     assert place.scopes() == [["repository:team/app:pull"]]
     assert len({r.header("Authorization") for r in place.proxy.with_header("Authorization")}) == 1
     assert place.refused() == 0
-    # those of the first moment had to learn that a token is needed
-    assert len([r for r in place.proxy.requests if r.status == 401]) <= 16
+    # one had to learn that a token is needed
+    assert len([r for r in place.proxy.requests if r.status == 401]) == 1
     assert found["credentials"] == {place.host: "options"}
 
 
 def test_40_images_of_three_repositories(place: Place) -> None:
-    """A token for each, however the images are mixed."""
+    """The first is asked for alone, as the login isn't known to be good; the others together."""
     references = [place.ref(REPOSITORIES[n % 3], f"t{n}") for n in range(40)]
     ask(*references, registries=place.login())
-    assert sorted(place.scopes()) == sorted([[f"repository:{name}:pull"] for name in REPOSITORIES])
+    assert [len(scopes) for scopes in place.scopes()] == [1, 2]
+    flat = sorted(scope for scopes in place.scopes() for scope in scopes)
+    assert flat == sorted(f"repository:{name}:pull" for name in REPOSITORIES)
     assert place.refused() == 0
 
 

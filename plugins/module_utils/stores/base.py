@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
@@ -74,6 +74,10 @@ class Repository(ABC):
         """Told before the first request to what isn't only read."""
 
     @abstractmethod
+    def expect_lenders(self, paths: Iterable[str]) -> None:
+        """Told before the first write: from these paths of the same place blobs will be taken."""
+
+    @abstractmethod
     def resolve(self, pointer: str) -> Descriptor | None:
         """What a tag or digest names now; None where there is nothing."""
 
@@ -101,20 +105,31 @@ class Repository(ABC):
         """
 
     @abstractmethod
-    def write_manifest(self, manifest: Manifest, tag: str | None) -> None:
-        """Stores the manifest, under a tag or by its digest, and sees that it is there."""
+    def write_manifest(self, manifest: Manifest, tag: str | None) -> bool:
+        """Stores the manifest, under a tag or by its digest, and sees that it is there.
+
+        Whether the place itself lists it with the referrers of its subject; else whoever writes
+        it has to (distribution-spec, "Pushing Manifests with Subject").
+        """
 
     @abstractmethod
     def first_tags(self) -> TagPage:
         """What one request tells about the tags here."""
 
     @abstractmethod
-    def tags(self) -> list[str]:
-        """All tags."""
+    def tags(self, most_pages: int | None = None) -> list[str]:
+        """All tags; raises InvalidContent when they take more answers than ``most_pages``."""
 
     @abstractmethod
     def referrers(self, digest: str) -> list[Descriptor]:
         """The manifests whose subject is ``digest``."""
+
+    @abstractmethod
+    def listed_referrers(self, digest: str) -> list[Descriptor] | None:
+        """What the place itself lists as referring to ``digest``, of whatever type.
+
+        None where it keeps no such lists, and a tag stands for them (see ``model.referrers``).
+        """
 
     @abstractmethod
     def delete_tag(self, tag: str) -> Deleted:

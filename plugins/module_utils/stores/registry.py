@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 from urllib.parse import quote, urljoin
 
@@ -28,6 +29,9 @@ _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
 _LIST_LIMIT = 16 << 20
 #: what a registry can make us keep in memory
 _MOST_TAGS, _MOST_REFERRERS = 500_000, 10_000
+#: distribution-spec, "Listing Referrers", 404; and what registries say that never heard of it
+_NO_API = (400, 404, 405, 406)
+_UNKNOWN = {"NAME_UNKNOWN", "MANIFEST_UNKNOWN"}
 #: Quay refuses more
 _PAGE = 100
 _MOST_PAGES = 20_000
@@ -45,6 +49,7 @@ class RegistryRepository(Repository):
         self._pull = Need(path, "pull")
         self._push = Need(path, "pull,push")
         self._blobs = RegistryBlobs(client, path, self.first_tags)
+        client.expect(self._pull)
 
     def will_be_written(self) -> None:
         """Asks for both permissions from the first request on: one token serves for all.
@@ -52,6 +57,11 @@ class RegistryRepository(Repository):
         Some registries make a repository when a token to push to it is asked for (Quay).
         """
         self._pull = self._blobs.pull = self._push
+        self._client.expect(self._push)
+
+    def expect_lenders(self, paths: Iterable[str]) -> None:
+        """See Repository. A token to write here can then allow to mount from there as well."""
+        self._client.expect(self._push._replace(sources=tuple(paths)))
 
     # manifests
 
@@ -109,7 +119,7 @@ class RegistryRepository(Repository):
             raise problem
         return answer.read(SIZE_LIMIT, f"the manifest of {_named(self.path, pointer)}"), answer
 
-    def write_manifest(self, manifest: Manifest, tag: str | None) -> None:
+    def write_manifest(self, manifest: Manifest, tag: str | None) -> bool:
         """See Repository. Confirmed by the answer, or by a HEAD where it says nothing."""
         pointer = tag or manifest.digest
         what = f"writing {_named(self.path, pointer)}"
@@ -118,17 +128,20 @@ class RegistryRepository(Repository):
         ok = (200, 201, 202)  # the first and the last prove nothing by themselves
         answer = self._client.call("PUT", url, what, self._push, ok, headers, manifest.raw)
         answer.drain()
+        subject = manifest.subject.digest if manifest.subject else ""
+        listed = bool(subject) and answer.header("OCI-Subject").strip() == subject
         stored = _named_digest(answer) if answer.status == 201 else ""
         if not stored:
             try:
                 found = self.resolve(pointer)
             except Cancelled:
-                return  # it is written, and a run that is ending must not deny it
+                return listed  # it is written, and a run that is ending must not deny it
             stored = found.digest if found else "nothing"
         if stored not in (manifest.digest, digest_of(manifest.raw)):
             raise WrittenOtherwise(
                 f"{self.place}: after {what}, it names {stored[:140]} instead of {manifest.digest}"
             )
+        return listed
 
     # blobs
 
@@ -164,11 +177,11 @@ class RegistryRepository(Repository):
         self._blobs.use = Use.USED
         return TagPage(frozenset(found), True, not following and count != _PAGE)
 
-    def tags(self) -> list[str]:
+    def tags(self, most_pages: int | None = None) -> list[str]:
         """See Repository. Read to the end, by Link where given, else by ``last``."""
         seen: dict[str, None] = {}
         url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
-        for _page in range(_MOST_PAGES):
+        for _page in range(_MOST_PAGES if most_pages is None else most_pages):
             try:
                 found, count, following = self._page(url)
             except RegistryError as error:
@@ -202,25 +215,42 @@ class RegistryRepository(Repository):
 
     def referrers(self, digest: str) -> list[Descriptor]:
         """See Repository. By the API, else by the tag that stands for it (tag schema)."""
-        url = self._client.url(f"/v2/{self.path}/referrers/{digest}")
-        try:
-            return list(self._referrers_of_api(url))
-        except RegistryError as error:
-            if error.status not in (400, 404, 405, 406):
-                raise
+        listed = self.listed_referrers(digest)
+        if listed is not None:
+            return [found for found in listed if found.media_type in MEDIA_TYPES]
         tag = as_tag(digest)
         if self.resolve(tag) is None:
             return []
         index = self.manifest(tag)
         return list(index.children) if index.is_index else []
 
-    def _referrers_of_api(self, url: str) -> Iterator[Descriptor]:
+    def listed_referrers(self, digest: str) -> list[Descriptor] | None:
+        """See Repository. A registry found to have no such API isn't asked again."""
+        api = self._client.referrers_api
+        with api.turn():
+            if api.known is False:
+                return None
+            pages = self._referrer_pages(self._client.url(f"/v2/{self.path}/referrers/{digest}"))
+            try:
+                found = next(pages)
+            except RegistryError as error:
+                if error.status not in _NO_API:
+                    raise
+                # one that knows such requests, but not this repository or digest, says so
+                if api.known is None and not _UNKNOWN.intersection(error.codes):
+                    api.known = False
+                return None
+            api.known = True
+        return [*found, *itertools.chain.from_iterable(pages)]
+
+    def _referrer_pages(self, url: str) -> Iterator[tuple[Descriptor, ...]]:
         seen, count = {url}, 0
         for _page in range(_MOST_PAGES):
             document, following = self._json(url, f"listing the referrers in {self.path}")
             index = Manifest(json.dumps(document).encode(), "")
-            yield from index.children
-            count += len(index.children)
+            found = (*index.children, *index.blobs)
+            yield found
+            count += len(found)
             if not following or following in seen:
                 return
             if count > _MOST_REFERRERS:

@@ -258,21 +258,28 @@ class _Sample:
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._left = _SAMPLE
+        self._state = threading.Condition()
+        self._asked = self._missing = 0
         self._hit = False
 
     def ask(self, resolve: Callable[[], Descriptor | None]) -> Descriptor | None:
         """What ``resolve`` finds; None unasked where the first few were missing."""
-        with self._lock:
-            if not self._left:
-                return None
-            if not self._hit:
-                found = resolve()
-                self._hit = found is not None
-                self._left -= not self._hit
-                return found
-        return resolve()
+        with self._state:
+            self._asked += 1
+            if self._asked > _SAMPLE:
+                while not self._hit and self._missing < _SAMPLE:
+                    self._state.wait()
+                if not self._hit:
+                    return None
+        found: Descriptor | None = None
+        try:
+            found = resolve()
+        finally:
+            with self._state:
+                self._hit = self._hit or found is not None
+                self._missing += found is None
+                self._state.notify_all()
+        return found
 
 
 def _rank(image: Image) -> tuple[int, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
@@ -17,11 +16,15 @@ from .answer import Answer
 from .challenge import Challenge, choose_challenge
 from .credentials import Keychain
 from .docker_config import Login
+from .passwords import Passwords
+from .token_cache import Next, Place, TokenCache, Wish
 from .tokens import Token, TokenRequest, basic, read_token, token_request
 from .trust import check_target
 
 #: sends a request to a realm: (request, realm's purpose) -> its answer, 200 only
 Send = Callable[[TokenRequest], Answer]
+#: seconds to wait for the first answer of a registry, which tells whether it wants a login
+_PATIENCE = 2.0
 
 
 class Need(NamedTuple):
@@ -53,15 +56,46 @@ class Authenticator:
         self._keychain, self._send = keychain, send
         self._challenge: Challenge | None = None
         self._learned: dict[Need, tuple[str, ...]] = {}
-        self._tokens: dict[tuple[str, str, Login], list[Token]] = defaultdict(list)
-        self._refused: dict[Login, str] = {}
-        self._accepted: set[Login] = set()
+        self._passwords = Passwords(host)
+        self._tokens = TokenCache(
+            self._passwords, lambda name: keychain.find(host, name), self._fetch
+        )
+        self._by_get: set[str] = set()
         self._lock = threading.Lock()
-        self._locks: dict[object, threading.Lock] = {}
+        self._begun, self._opened = False, threading.Event()
 
     def login(self, need: Need) -> Login:
         """Who we are for this repository."""
         return self._keychain.find(self._host, need.repository)
+
+    def expect(self, need: Need) -> None:
+        """Requests with this need will come; known ahead, few tokens do for many of them."""
+        if need.scopes():
+            self._tokens.expect(need.scopes())
+
+    @contextlib.contextmanager
+    def opening(self) -> Iterator[None]:
+        """Around the first request, which goes alone: its answer may tell what all have to send.
+
+        The others wait for it a little, and never for a second one.
+        """
+        if self._opened.is_set():
+            yield
+            return
+        with self._lock:
+            first, self._begun = not self._begun, True
+        if not first:
+            self._opened.wait(_PATIENCE)
+            yield
+            return
+        try:
+            yield
+        finally:
+            self._opened.set()
+
+    def hear(self, headers: Iterable[str]) -> None:
+        """The WWW-Authenticate headers of a 401."""
+        self._challenge = choose_challenge(headers) or self._challenge
 
     def header(self, need: Need, fresh: bool = False) -> str | None:
         """The Authorization value as far as it is known what the registry wants.
@@ -77,12 +111,12 @@ class Authenticator:
         if challenge.scheme == "basic":
             if not login.password:
                 return None
-            self._stop_if_refused(login)
+            self._passwords.stop_if_refused(login)
             return basic(login.username, login.password)
         scopes = need.scopes() or self._learned.get(need)
         if scopes is None:
             return None
-        return f"Bearer {self._token(challenge, login, scopes, fresh).value}"
+        return self._bearer(challenge, login, _wish(need, scopes, fresh))
 
     def meet(self, headers: Iterable[str], need: Need, sent: str | None) -> str | None:
         """The Authorization value after a 401 with these WWW-Authenticate headers.
@@ -94,133 +128,103 @@ class Authenticator:
         login = self.login(need)
         if challenge is None or login.token:
             return None
-        with self._lock:
-            self._challenge = challenge
+        self._challenge = challenge
         if challenge.scheme == "basic":
             return self._meet_basic(login, sent)
         scopes = _merge(need.scopes(), challenge.parameters.get("scope", ""))
         if not scopes:  # a deletion, and a registry that doesn't say what it takes
             scopes = (f"repository:{need.repository}:pull,push,delete",)
-        with self._lock:
-            self._learned[need] = scopes
-            self._forget(login, sent)
-        return f"Bearer {self._token(challenge, login, scopes, False).value}"
+        self._learned[need] = scopes
+        wish = _wish(need, scopes)
+        if sent:
+            insufficient = challenge.parameters.get("error") == "insufficient_scope"
+            asked = wish._replace(scopes=need.scopes() or scopes)
+            todo = self._tokens.refused(_token_of(sent), asked, scopes, insufficient)
+            if todo is Next.NOTHING:
+                return None
+            wish = wish._replace(alone=wish.alone or todo is Next.ALONE)
+        return self._bearer(challenge, login, wish)
 
-    @contextlib.contextmanager
-    def trial(self, need: Need, sent: str | None) -> Iterator[None]:
-        """Around a request with a password: the first one alone, until it is known to be good.
+    def doubts(self, need: Need, sent: str | None, status: int) -> bool:
+        """Whether a 403 or 404 may be due to a token that was fetched for several."""
+        if not sent or not need.scopes():
+            return False
+        return self._tokens.doubtful(_token_of(sent), _wish(need, need.scopes()), status)
 
-        So a wrong password is tried once, not by all threads at a time.
-        """
-        login = self.login(need)
-        if not sent or not sent.startswith("Basic ") or login in self._accepted:
-            yield
-            return
-        with self._lock_for(login):
-            self._stop_if_refused(login)
-            if login not in self._accepted:
-                yield
-                return
-        yield  # those that waited go on side by side
+    def alone(self, need: Need) -> str | None:
+        """After a doubt: the Authorization value of a token for this need and nothing else."""
+        challenge = self._challenge
+        if challenge is None or challenge.scheme != "bearer":
+            return None
+        wish = _wish(need, need.scopes())._replace(alone=True)
+        return self._bearer(challenge, self.login(need), wish)
+
+    def compared(self, need: Need, sent: str | None, first: int, again: str, second: int) -> None:
+        """What came of a second try: the status with ``sent``, and that with ``again``."""
+        if sent and first == second == 401 and need.scopes():
+            self._tokens.in_vain(_token_of(again), _wish(need, need.scopes()))
+
+    def trial(self, need: Need, sent: str | None) -> contextlib.AbstractContextManager[None]:
+        """Around a request with a password: see Passwords."""
+        return self._passwords.trial(self.login(need), sent)
 
     def tried(self, need: Need, sent: str | None, status: int) -> None:
         """What became of a request; raises AuthenticationFailed for a password refused."""
-        login = self.login(need)
-        if not sent or not sent.startswith("Basic ") or login in self._accepted:
-            return
-        if status == 401:
-            self._refuse(login, self._wrong(login))
-        if 200 <= status < 500 and status not in (408, 425, 429):
-            self._accepted.add(login)  # others may be said before the password is looked at
+        self._passwords.tried(self.login(need), sent, status)
+        if sent and need.scopes():
+            self._tokens.used(_token_of(sent), _wish(need, need.scopes()), status)
 
     def _meet_basic(self, login: Login, sent: str | None) -> str | None:
         if not login.password or (sent and sent.startswith("Basic ")):
             return None
-        self._stop_if_refused(login)
+        self._passwords.stop_if_refused(login)
         return basic(login.username, login.password)
 
-    def _lock_for(self, key: object) -> threading.Lock:
-        with self._lock:
-            return self._locks.setdefault(key, threading.Lock())
+    def _bearer(self, challenge: Challenge, login: Login, wish: Wish) -> str:
+        parameters = challenge.parameters
+        place = Place(parameters["realm"], parameters.get("service", ""), login)
+        return f"Bearer {self._tokens.get(place, wish)}"
 
-    def _wrong(self, login: Login) -> str:
-        return (
-            f"{self._host}: authentication failed: the registry refused the login "
-            f"(credentials from: {login.kind})"
-        )
-
-    def _refuse(self, login: Login, message: str) -> None:
-        """Remembers it, so that a wrong password isn't tried until the account is locked.
-
-        One that was good before is refused for what was asked, not for itself.
-        """
-        with self._lock:
-            if login not in self._accepted:
-                self._refused[login] = message
-        raise AuthenticationFailed(message, 401)
-
-    def _stop_if_refused(self, login: Login) -> None:
-        message = self._refused.get(login)
-        if message:
-            raise AuthenticationFailed(message, 401)
-
-    def _token(
-        self, challenge: Challenge, login: Login, scopes: tuple[str, ...], fresh: bool
-    ) -> Token:
-        realm, service = challenge.parameters["realm"], challenge.parameters.get("service", "")
-        place = (realm, service, login)
-        with self._lock_for((place, frozenset(scopes))):  # the others find the token of the first
-            self._stop_if_refused(login)
-            with self._lock:
-                known = [t for t in self._tokens[place] if t.usable(fresh)]
-                self._tokens[place] = known
-            covering = [t for t in known if t.scopes.issuperset(scopes)]
-            if covering:
-                return max(covering, key=lambda token: token.expires)
-            token = self._first_or_any(realm, service, scopes, login)
-            self._keychain.learn(token.value)
-            with self._lock:
-                self._tokens[place].append(token)
-            return token
-
-    def _first_or_any(
-        self, realm: str, service: str, scopes: tuple[str, ...], login: Login
-    ) -> Token:
-        """A new token; the first one for a login alone, as in trial()."""
-        if login.secrets() and login not in self._accepted:
-            with self._lock_for(login):
-                self._stop_if_refused(login)
-                if login not in self._accepted:
-                    token = self._fetch(realm, service, scopes, login)
-                    self._accepted.add(login)
-                    return token
-        return self._fetch(realm, service, scopes, login)
-
-    def _fetch(self, realm: str, service: str, scopes: tuple[str, ...], login: Login) -> Token:
+    def _fetch(self, place: Place, scopes: tuple[str, ...], last: bool) -> Token:
+        """A new token. Where there is another way to ask, ``last`` False, a 401 says little."""
+        realm, service, login = place
         check_target(realm, self._home, "the token realm")
-        refresh = bool(login.identity_token)
+        refresh = bool(login.identity_token) and realm not in self._by_get
         while True:
             try:
-                answer = self._send(token_request(realm, service, scopes, login, refresh))
-                return read_token(answer, scopes, self._host)
+                request = token_request(realm, service, scopes, login, refresh)
+                answer = self._send(request._replace(patient=last))
+                token = read_token(answer, scopes, self._host)
+                break
             except AuthenticationFailed as error:
+                if not last:
+                    raise
                 if not login.secrets():
                     raise AuthenticationFailed(
                         f"{self._host}: it wants a login for this, and none was found in "
                         "registries or in an auth file",
                         error.status,
                     ) from None
-                self._refuse(login, self._wrong(login))
+                self._passwords.refuse(login)
             except Exception as error:
                 # OAuth2 isn't everywhere: such realms know no POST
                 if not refresh or getattr(error, "status", 0) not in (404, 405):
                     raise
                 refresh = False
+        if login.identity_token and not refresh:
+            self._by_get.add(realm)
+        self._passwords.accept(login)
+        self._keychain.learn(token.value)
+        return token
 
-    def _forget(self, login: Login, sent: str | None) -> None:
-        for place, tokens in self._tokens.items():
-            if place[2] == login:
-                self._tokens[place] = [t for t in tokens if f"Bearer {t.value}" != sent]
+
+def _wish(need: Need, scopes: tuple[str, ...], fresh: bool = False) -> Wish:
+    """Registries disagree about deletions, so a token for one has nothing else in it."""
+    return Wish(scopes, fresh, need.actions == "delete", bool(need.sources))
+
+
+def _token_of(header: str) -> str:
+    return header.partition(" ")[2]
 
 
 def _merge(own: tuple[str, ...], challenged: str) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from .answer import Answer
 from .authenticator import Authenticator, Need
 from .bandwidth import Bandwidth
 from .credentials import Keychain
-from .lanes import Lane
+from .lanes import Holders, Lane
 from .learned import Learned
 from .problems import problem_of
 from .rate_limits import Quotas, is_question, read_rate_limit
@@ -53,6 +53,7 @@ class Network:
         self.bytes_uploaded = 0
         self._wires: dict[str, Wire] = {}
         self._lanes: dict[str, Lane] = {}
+        self._holders = Holders()
         self._clients: dict[str, RegistryClient] = {}
         self._lock = threading.Lock()
 
@@ -74,7 +75,7 @@ class Network:
         patience: int = 0,
     ) -> Answer:
         """One request, counted under ``label``, when its turn at that host has come."""
-        place = self._lane(label).enter()
+        place = self.lane(label).enter(method == "GET")
         with self._lock:
             self.requests[label] += 1
         try:
@@ -85,7 +86,7 @@ class Network:
         answer.ended = place.leave
         place.answered(answer.status)
         told = read_rate_limit(answer.headers)
-        pause = self.quotas.of(label).learn(told) if told else 0.0
+        pause = self.quotas.of(label).learn(told, place.began) if told else 0.0
         if pause:
             self.pace.pause(label, pause)
         return answer
@@ -96,13 +97,15 @@ class Network:
             self.bytes_downloaded += downloaded
             self.bytes_uploaded += uploaded
 
-    def _lane(self, label: str) -> Lane:
+    def lane(self, label: str) -> Lane:
+        """The requests to a host that are under way."""
         with self._lock:
             lane = self._lanes.get(label)
             if lane is None:
                 given = self.settings.connection(label)
                 most = min(self.settings.concurrency, given.max_connections or 1 << 30)
-                lane = Lane(label, self.pace, most, given.requests_per_second)
+                rate = given.requests_per_second
+                lane = Lane(label, self.pace, most, rate, self._holders)
                 self._lanes[label] = lane
             return lane
 
@@ -167,6 +170,8 @@ class RegistryClient:
 
     def expect(self, need: Need) -> None:
         """Requests with this need will come."""
+        if "push" in need.actions:
+            self.network.lane(self.host).will_be_written()
         self._auth.expect(need)
 
     def url(self, path: str) -> str:
@@ -217,7 +222,7 @@ class RegistryClient:
         again = self._again(answer, challenges, what, need, sent, ok)
         if again:
             first, answer = answer.status, self._try(send, url, need, again)
-            self._auth.compared(sent, first, answer.status)
+            self._auth.compared(need, sent, first, again, answer.status)
         if answer.status in ok:
             if method == "HEAD":
                 answer.drain()  # frees the connection
@@ -254,11 +259,11 @@ class RegistryClient:
             if again is None:
                 raise problem
             return again
-        denied = answer.status == 403 and 403 not in ok
-        if (denied or answer.status == 404) and self._is_home(answer.url):
-            if self._auth.doubts(need, sent, answer.status):
-                answer.drain()
-                return self._auth.alone(need)
+        denied = answer.status == 404 or (answer.status == 403 and 403 not in ok)
+        home = denied and self._is_home(answer.url)
+        if home and self._auth.doubts(need, sent, answer.status):
+            answer.drain()
+            return self._auth.alone(need)
         return None
 
     def problem(self, answer: Answer, what: str, need: Need) -> RegistryError:

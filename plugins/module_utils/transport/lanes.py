@@ -22,20 +22,50 @@ _TOO_MUCH = (429, 503)
 _GLANCE = 0.2
 
 
-class Lane:
-    """The requests to one host that are under way: from sending to the end of the answer."""
+class Holders:
+    """Which threads have requests under way, at whatever host; one for all lanes of a call."""
 
-    def __init__(self, host: str, pace: Pace, most: int, per_second: float | None = None) -> None:
+    def __init__(self) -> None:
+        self._lock = threading.RLock()  # an answer may be given up by the garbage collector
+        self._held: Counter[int] = Counter()
+
+    def change(self, thread: int, by: int) -> None:
+        """A place was taken or given back."""
+        with self._lock:
+            self._held[thread] += by
+
+    def has(self, thread: int) -> bool:
+        """Whether a thread has any."""
+        return self._held[thread] > 0
+
+
+class Lane:
+    """The requests to one host that are under way: from sending to the end of the answer.
+
+    Who reads a blob from one host may wait to write it to another one, and others may do so the
+    other way round. So where anything will be written, not all places are given to readers; and
+    if all who have one are readers all the same, one writer at a time gets a place beyond them.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        pace: Pace,
+        most: int,
+        per_second: float | None = None,
+        holders: Holders | None = None,
+    ) -> None:
         """``most``: requests at once; ``per_second``: requests that may begin in a second."""
         self._host, self._pace = host, pace
+        self._holders = holders or Holders()
         self._most, self._per_second = most, per_second
         self._window = float(min(_FIRST, most))
         self._steep = True
         self._halved = 0.0
         self._next = 0.0
         self._free = threading.Condition()
-        #: of each thread: its requests under way
-        self._held: Counter[int] = Counter()
+        self._written = False
+        self._reads = self._beyond = 0
         self.under_way = 0
 
     @property
@@ -43,30 +73,52 @@ class Lane:
         """How many requests the host is sent at once now."""
         return int(self._window)
 
-    def enter(self) -> Place:
-        """Returns when a request may be sent; raises Cancelled when the run ends before."""
+    def will_be_written(self) -> None:
+        """Told before the first request, where blobs will be sent to the host."""
+        self._written = True
+
+    def enter(self, reads: bool = False) -> Place:
+        """Returns when a request may be sent; raises Cancelled when the run ends before.
+
+        ``reads``: the place may be kept while another one is waited for.
+        """
         while True:
             self._pace.wait(self._host)
-            place = self._take()
+            place = self._take(reads)
             try:
                 self._wait_turn()
             except BaseException:
                 place.leave()
                 raise
             if not self._pace.paused(self._host):
+                place.began = time.monotonic()
                 return place
             place.leave()
 
-    def _take(self) -> Place:
+    def _take(self, reads: bool) -> Place:
         thread = threading.get_ident()
+        keeps_one = self._holders.has(thread)
         with self._free:
-            # one that reads from the host may also write to it, or it would wait for itself
-            while self.under_way >= self.window and not self._held[thread]:
+            while not self._has_room(reads, keeps_one):
                 self._pace.check()
                 self._free.wait(_GLANCE)
-            self.under_way += 1
-            self._held[thread] += 1
-        return Place(self, thread)
+            place = Place(self, thread, reads, self.under_way >= self.window)
+            self._count(place, 1)
+        return place
+
+    def _has_room(self, reads: bool, keeps_one: bool) -> bool:
+        room = self.window - self.under_way
+        if keeps_one:
+            return room > 0 or (self.under_way == self._reads and not self._beyond)
+        if reads and self._written:
+            return room > 0 and self._reads < max(1, self.window - 1)
+        return room > 0
+
+    def _count(self, place: Place, by: int) -> None:
+        self.under_way += by
+        self._reads += by if place.reads else 0
+        self._beyond += by if place.beyond else 0
+        self._holders.change(place.thread, by)
 
     def _wait_turn(self) -> None:
         if not self._per_second:
@@ -88,31 +140,32 @@ class Lane:
             elif status < 500 and self._window < self._most:
                 more = 1.0 if self._steep else 1 / self._window
                 self._window = min(self._window + more, float(self._most))
-                self._free.notify()
+                self._free.notify_all()
 
-    def give_back(self, thread: int) -> None:
-        """A place that ``thread`` took is free again."""
+    def give_back(self, place: Place) -> None:
+        """A place is free again."""
         with self._free:
-            self.under_way -= 1
-            self._held[thread] -= 1
-            self._free.notify()
+            self._count(place, -1)
+            self._free.notify_all()  # the next one may not be allowed to take it
 
 
 class Place:
     """One request's place in a lane."""
 
-    __slots__ = ("_began", "_lane", "_left", "_thread")
+    __slots__ = ("_lane", "_left", "began", "beyond", "reads", "thread")
 
-    def __init__(self, lane: Lane, thread: int) -> None:
-        self._lane, self._thread, self._left = lane, thread, False
-        self._began = time.monotonic()
+    def __init__(self, lane: Lane, thread: int, reads: bool, beyond: bool) -> None:
+        """``beyond``: it is one more than the window."""
+        self._lane, self._left = lane, False
+        self.thread, self.reads, self.beyond = thread, reads, beyond
+        self.began = time.monotonic()
 
     def answered(self, status: int) -> None:
         """The answer begins with this status."""
-        self._lane.judge(status, self._began)
+        self._lane.judge(status, self.began)
 
     def leave(self) -> None:
         """The answer was read to its end, or given up; more than once is no harm."""
         if not self._left:
             self._left = True
-            self._lane.give_back(self._thread)
+            self._lane.give_back(self)

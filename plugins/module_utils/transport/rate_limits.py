@@ -15,7 +15,7 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..model.errors import NothingLeft
@@ -78,6 +78,7 @@ class Quota:
         self._host = host
         self._state = threading.Condition()
         self._told: RateLimit | None = None
+        self._learned = 0.0
         self._under_way = 0
         self._spent_until: float | None = None
         self._closed_until: float | None = None
@@ -111,10 +112,18 @@ class Quota:
                 return
             self._state.wait()
 
-    def learn(self, told: RateLimit) -> float:
-        """What an answer said; returns for how many seconds the host is to be left alone."""
+    def learn(self, told: RateLimit, began: float | None = None) -> float:
+        """What an answer said; returns for how many seconds the host is to be left alone.
+
+        ``began``: when it was asked for. What was asked before the last answer came may be older
+        than that one, and doesn't make the number left larger.
+        """
         with self._state:
-            self._told = told
+            known = self._told.remaining if self._told else None
+            older = began is not None and began < self._learned
+            if older and known is not None and told.remaining is not None:
+                told = replace(told, remaining=min(known, told.remaining))
+            self._told, self._learned = told, time.monotonic()
             if told.remaining != 0:
                 return 0.0
             if told.reset is not None and told.reset <= LONGEST_PAUSE:

@@ -10,6 +10,7 @@ distribution, "Token Authentication Specification" and "OAuth2 Token Authenticat
 from __future__ import annotations
 
 import base64
+import binascii
 import json
 import time
 from typing import NamedTuple
@@ -47,6 +48,8 @@ class TokenRequest(NamedTuple):
     headers: dict[str, str]
     body: bytes | None
     secrets: tuple[str, ...] = ()
+    #: whether it is worth more than one try; else there is another way to ask
+    patient: bool = True
 
 
 def basic(username: str, password: str) -> str:
@@ -98,3 +101,23 @@ def read_token(answer: Answer, scopes: tuple[str, ...], host: str) -> Token:
     valid = isinstance(life, (int, float)) and not isinstance(life, bool) and 0 < life < 10**9
     seconds = float(life) if valid else _DEFAULT_LIFE
     return Token(value, frozenset(scopes), seconds, received + seconds)
+
+
+def granted_by(value: str) -> frozenset[str] | None:
+    """What a token says of itself: ``repository:team/app:pull`` for each action it allows.
+
+    "access" of a JWT's payload (distribution, "Token Authentication Implementation"); None
+    where it isn't such a token. It isn't verified: the registry does that.
+    """
+    parts = value.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+        return frozenset(
+            f"{one['type']}:{one['name']}:{action}"
+            for one in payload["access"] or ()
+            for action in one["actions"] or ()
+        )
+    except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):
+        return None

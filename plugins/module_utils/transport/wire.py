@@ -139,7 +139,7 @@ class Wire:
                     )
                 else:
                     pool = adapter.get_connection(url, self._proxies)
-                adapter.cert_verify(pool, url, verify, cert)
+                adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
                 self._absolute = adapter.request_url(request, self._proxies) != request.path_url
                 self._pool = pool
             return self._pool

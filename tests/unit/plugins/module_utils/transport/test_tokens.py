@@ -52,7 +52,7 @@ def test_a_password_is_sent_by_get() -> None:
 
 def test_nobody_sends_no_password() -> None:
     request = token_request(REALM, "", (), NOBODY, False)
-    assert request == ("GET", REALM, {}, None, ())
+    assert request == ("GET", REALM, {}, None, (), True)
 
 
 def test_a_realm_may_have_a_query() -> None:
