@@ -127,7 +127,8 @@ def test_a_cold_copy_sends_each_unique_blob_once(sides: Sides, name: str) -> Non
     unique = {blob.digest: len(blob.data) for one in workload.values() for blob in one.all_blobs}
     steps = sum(len(blobs) for blobs in needs.values())
 
-    result = foretold_then_done(sides.source.proxy, sides.destination.proxy, images=entries)
+    watched = (sides.source.proxy, sides.destination.proxy)
+    result = foretold_then_done(*watched, images=entries, referrers="never")
 
     assert sorted(sides.destination.written("upload")) == sorted(unique)
     reads = [request.reference for request in sides.source.proxy.select("GET", "blob")]

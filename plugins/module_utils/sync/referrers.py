@@ -19,7 +19,14 @@ from typing import Callable, NamedTuple, TypeVar
 from ..model.cosign import SUFFIXES
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag
-from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, RegistryError
+from ..model.errors import (
+    Cancelled,
+    ConnectionFailed,
+    ImageSyncError,
+    InvalidContent,
+    NotFound,
+    RegistryError,
+)
 from ..model.manifest import DEPTH_LIMIT, MEDIA_TYPES, Manifest
 from ..model.referrers import check_list
 from ..stores.base import Repository
@@ -53,6 +60,30 @@ class Wanted(NamedTuple):
     source: Repository
     digests: tuple[str, ...]
     tags: tuple[str, ...] = ()
+
+
+def entries_of(index: Manifest, repository: Repository, tag: str) -> list[Descriptor]:
+    """The list of referrers that a tag stands for; raises InvalidContent if it names no list."""
+    try:
+        check_list(index)
+    except InvalidContent as error:
+        raise InvalidContent(f"the tag {tag} of {repository.name}: {error}") from None
+    return [*index.children, *index.blobs]
+
+
+def read_list(repository: Repository, subject: str) -> Manifest | None:
+    """The list of referrers that clients keep under a tag, None where there is none.
+
+    Raises InvalidContent when the tag names something else (distribution-spec, "Pushing
+    Manifests with Subject").
+    """
+    tag = as_tag(subject)
+    try:
+        index = repository.manifest(tag)
+    except NotFound:
+        return None
+    entries_of(index, repository, tag)
+    return index
 
 
 @dataclass
@@ -122,6 +153,7 @@ class Discovery:
         self._nodes: dict[tuple[str, str], _Node] = {}
         #: of each source repository the tags that may matter; None: each has to be asked for
         self._tags: dict[str, frozenset[str] | None] = {}
+        self._unreachable: dict[str, ConnectionFailed] = {}
 
     def run(self, images: list[Wanted]) -> list[Found | ImageSyncError]:
         """For each image what is attached to it, or why that can't be known."""
@@ -186,6 +218,9 @@ class Discovery:
                 tags = group[0].source.tags(len(digests) * (len(SUFFIXES) + 1))
             except (RegistryError, InvalidContent):
                 return None
+            except ConnectionFailed as error:
+                self._unreachable[group[0].source.name] = error  # that needn't be tried again
+                return None
             if not tags or not {tag for image in group for tag in image.tags}.issubset(tags):
                 return None
             return frozenset(tag for tag in tags if tag.startswith(_PREFIXES))
@@ -210,16 +245,15 @@ class Discovery:
         """Which referrers it has, and what cosign's tags for it name."""
         source, digest = node.subject
         node.budget.check()
+        unreachable = self._unreachable.get(source.name)
+        if unreachable is not None:
+            raise unreachable
         listed = source.listed_referrers(digest)
         tag = as_tag(digest)
         if listed is None:
             index = self._tagged(source, tag)
             if index is not None:
-                listed = [*index.children, *index.blobs]
-                try:
-                    check_list(index)
-                except InvalidContent as error:
-                    raise InvalidContent(f"the tag {tag} of {source.name}: {error}") from None
+                listed = entries_of(index, source, tag)
         for suffix in SUFFIXES:
             found = self._tagged(source, tag + suffix)
             if found is not None:

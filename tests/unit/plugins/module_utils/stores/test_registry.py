@@ -406,6 +406,66 @@ def test_other_failures_are_not_taken_for_no_referrers(status: int) -> None:
         make(RegistryError("no", status))[0].referrers(A)
 
 
+def test_a_registry_without_the_api_is_not_asked_again() -> None:
+    found, client = make(NotFound("no", 404))
+    assert [found.listed_referrers(digest) for digest in (A, B)] == [None, None]
+    other = RegistryRepository(client, "c/d")  # type: ignore[arg-type]
+    assert other.listed_referrers(A) is None
+    assert len(client.seen) == 1
+
+
+@pytest.mark.parametrize("code", ["NAME_UNKNOWN", "MANIFEST_UNKNOWN"])
+def test_an_api_that_does_not_know_something_may_know_other_things(code: str) -> None:
+    found, client = make(NotFound("no", 404, (code,)), index(CHILD))
+    assert found.listed_referrers(A) is None
+    assert [d.digest for d in found.listed_referrers(B) or ()] == [CHILD["digest"]]
+    assert client.referrers_api.known is True
+
+
+def test_an_api_that_was_there_is_asked_whatever_it_says_later() -> None:
+    found, client = make(index(), NotFound("no", 404), index(CHILD))
+    assert found.listed_referrers(A) == []
+    assert found.listed_referrers(B) is None
+    assert len(found.listed_referrers(A) or ()) == 1
+    assert len(client.seen) == 3
+
+
+@pytest.mark.parametrize("status", [400, 404, 405, 406])
+def test_a_page_that_is_missing_is_no_end(status: int) -> None:
+    found, _client = make(index(CHILD, link="</more>; rel=next"), RegistryError("no", status))
+    with pytest.raises(RegistryError):
+        found.listed_referrers(A)
+
+
+def test_all_types_are_listed_and_those_that_can_be_read_are_referrers() -> None:
+    odd = descriptor(b"odd", mediaType="application/vnd.oci.artifact.manifest.v1+json")
+    found, _client = make(index(CHILD, odd), index(CHILD, odd))
+    assert {d.digest for d in found.listed_referrers(A) or ()} == {CHILD["digest"], odd["digest"]}
+    assert [d.digest for d in found.referrers(A)] == [CHILD["digest"]]
+
+
+@pytest.mark.parametrize(
+    ("named", "listed"), [({}, False), ({"OCI-Subject": A}, True), ({"OCI-Subject": B}, False)]
+)
+def test_whether_a_registry_lists_what_is_written(named: dict[str, str], listed: bool) -> None:
+    subject = descriptor(b"x", mediaType=OCI_MANIFEST, digest=A)
+    document = {"schemaVersion": 2, "config": CONFIG, "layers": [], "subject": subject}
+    manifest = Manifest(json.dumps(document).encode(), OCI_MANIFEST)
+    headers = {"Docker-Content-Digest": manifest.digest, **named}
+    assert make(answer(201, b"", headers))[0].write_manifest(manifest, None) is listed
+    plain = Manifest(RAW, OCI_MANIFEST)
+    headers["Docker-Content-Digest"] = plain.digest
+    assert make(answer(201, b"", headers))[0].write_manifest(plain, None) is False
+
+
+def test_a_tag_list_may_be_too_long_to_be_worth_it() -> None:
+    pages = [answer(200, {"tags": [f"t{n}"]}, {"Link": f"</{n}>; rel=next"}) for n in range(3)]
+    found, client = make(*pages)
+    with pytest.raises(InvalidContent, match="has no end"):
+        found.tags(2)
+    assert len(client.seen) == 2
+
+
 def test_referrers_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_MOST_PAGES", 50)
     number = iter(range(10**9))
