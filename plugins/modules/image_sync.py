@@ -87,6 +87,14 @@ options:
         description: See O(integrity).
         type: str
         choices: [tag, manifests, blobs]
+      platforms:
+        description: See O(platforms).
+        type: list
+        elements: str
+      platforms_missing:
+        description: See O(platforms_missing).
+        type: str
+        choices: [fail, skip]
   state:
     description:
       - V(present) makes the destination tag name the source's image.
@@ -118,20 +126,55 @@ options:
         done, without asking the source.
     type: list
     elements: str
+  platforms:
+    description:
+      - The platforms to copy, such as V(linux/amd64) or V(linux/arm/v7). V(amd64), V(x86_64) and V(aarch64) alone are
+        those of linux, and V(linux/arm64) is the same as V(linux/arm64/v8).
+      - Without any, the whole image is copied and keeps its digest.
+      - One platform is copied as the image of that platform alone, which keeps its own digest. Several are an index of
+        just these and of the attestations about them. It has a digest of its own, the same on every run, and signatures
+        of the whole image aren't about it. All platforms that the image has are the image as it is.
+      - An image that isn't built for several platforms is copied as it is, if it is for one of these.
+      - Such an image costs one GET of its index on every run.
+    type: list
+    elements: str
+  platforms_missing:
+    description:
+      - What to do about one of O(platforms) that the image doesn't have. V(fail) fails, V(skip) copies the others.
+      - An image that has none of them always fails.
+    type: str
+    choices: [fail, skip]
+    default: fail
   referrers:
     description:
       - What comes along of what is attached to an image. That is signatures, attestations and SBOMs, as OCI referrers and
         as cosign's tags.
       - V(never) copies the image alone. V(with_image) looks for what is attached whenever the image itself is copied.
-        V(always) looks for it on images in sync too.
+        V(always) looks for it on images in sync too, and copies what is missing.
+      - Of images for several platforms that is what is attached to each of them as well, and what is attached to a
+        signature in turn. All of it is there before the tag is moved. If it can't be found out or copied, the image
+        fails; only a registry's answer that there is nothing means that there is nothing.
+      - What is attached at the destination alone stays. There, cosign's tags for signatures and attestations get those
+        that only the source has added. An SBOM under such a tag is replaced by the source's, as cosign does it. Where
+        the registry keeps no lists of referrers, the list that stands for them (a tag C(sha256-...)) is kept up to date.
     type: str
     choices: [never, with_image, always]
     default: with_image
   integrity:
     description:
-      - How deep it is proven that an image in sync is whole at the destination. What is missing there is repaired.
-      - With V(tag), a tag that names the right digest is enough. V(manifests) looks for the manifests of all platforms,
-        V(blobs) for every config and layer as well, each by a HEAD request.
+      - How deep it is proven that an image which is at its destination is whole there. What is missing is brought in the
+        same run, and nothing else is written.
+      - With V(tag), a tag that names the right digest is enough. That a registry has lost something below it isn't
+        noticed, as after C(garbage-collect --delete-untagged) of docker-registry 2.8, which deletes the platforms of a
+        tagged OCI index.
+      - V(manifests) also looks for the manifests below. That costs one GET request for each index and one HEAD request
+        for each image in it, and nothing for an image without an index.
+      - V(blobs) also looks for every config and layer. That costs one GET request for each index and each manifest, and
+        one HEAD request for each blob. Each is asked for once in a call, however many images share it.
+      - Staged images are proven as well, and what a new version of a tag has in common with the old one. Images that are
+        V(kept) or V(immutable), see RV(images[].reason), are taken as they are.
+      - A registry that remembers blobs in a cache has to be restarted after its garbage collection, else it claims to
+        have what it has deleted.
     type: str
     choices: [tag, manifests, blobs]
     default: tag
@@ -258,7 +301,9 @@ images:
     reason:
       description:
         - Why. V(absent), the destination had no such tag. V(digest_differs), it named another image. V(staged), it was
-          put there by digest, without its tag. V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
+          put there by digest, without its tag. V(incomplete), it was there and parts of it were missing, see
+          O(integrity). V(referrers_missing), it was there and something that is attached to it was missing, see
+          O(referrers). V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
           V(immutable), O(immutable_tags) held. V(removed), it was removed. V(failed), see RV(images[].msg).
           V(not_done), the call ended before, by O(fail_fast), O(deadline), O(max_bytes) or SIGTERM, or a registry said
           that nothing of its limit of requests is left. RV(images[].msg) says which.
@@ -292,7 +337,7 @@ images:
       type: int
       returned: always
     blobs_present:
-      description: Number of blobs that were found at the destination. Those of images in sync aren't looked at.
+      description: Number of blobs that were found at the destination. Those of images in sync aren't counted.
       type: int
       returned: always
 stats:

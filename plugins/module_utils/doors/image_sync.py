@@ -14,6 +14,7 @@ from ..model.sizes import parse_size
 from ..sync.declared import (
     EXISTING,
     INTEGRITY,
+    PLATFORMS_MISSING,
     REFERRERS,
     STATES,
     Declared,
@@ -35,6 +36,8 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "immutable_tags": {"type": "list", "elements": "str"},
     "referrers": {"type": "str", "choices": list(REFERRERS)},
     "integrity": {"type": "str", "choices": list(INTEGRITY)},
+    "platforms": {"type": "list", "elements": "str"},
+    "platforms_missing": {"type": "str", "choices": list(PLATFORMS_MISSING)},
 }
 _DEFAULTS = {
     "state": "present",
@@ -42,6 +45,7 @@ _DEFAULTS = {
     "existing": "replace",
     "referrers": "with_image",
     "integrity": "tag",
+    "platforms_missing": "fail",
 }
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {

@@ -11,12 +11,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from ..model.errors import InvalidInput
+from ..model.platforms import Platform, parse_platform
 from ..model.reference import Reference, check_tag, parse_reference
 
 STATES = ("present", "staged", "absent")
 EXISTING = ("replace", "keep", "fail")
 REFERRERS = ("never", "with_image", "always")
 INTEGRITY = ("tag", "manifests", "blobs")
+PLATFORMS_MISSING = ("fail", "skip")
 #: what an entry of ``images`` may say for itself, else the call's own value holds
 INHERITED = (
     "state",
@@ -25,6 +27,8 @@ INHERITED = (
     "immutable_tags",
     "referrers",
     "integrity",
+    "platforms",
+    "platforms_missing",
 )
 
 
@@ -42,6 +46,8 @@ class Declared(NamedTuple):
     immutable: bool
     referrers: str = "with_image"
     integrity: str = "tag"
+    platforms: tuple[Platform, ...] = ()
+    platforms_missing: str = "fail"
 
 
 def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[Declared]:
@@ -95,7 +101,8 @@ def _read(values: Mapping[str, Any]) -> Declared:
         raise InvalidInput("state: absent needs a tag or a digest in destination")
     if state == "absent":
         source = None  # it has told the tag, and nothing is read from it
-    _check_pair(source, destination)
+    platforms = tuple(dict.fromkeys(parse_platform(p) for p in values.get("platforms") or ()))
+    _check_pair(source, destination, bool(platforms))
     patterns = _patterns(values.get("immutable_tags") or ())
     tag = source.tag if source else None
     return Declared(
@@ -107,6 +114,8 @@ def _read(values: Mapping[str, Any]) -> Declared:
         bool(tag and any(pattern.fullmatch(tag) for pattern in patterns)),
         values.get("referrers") or "with_image",
         values.get("integrity") or "tag",
+        platforms,
+        values.get("platforms_missing") or "fail",
     )
 
 
@@ -141,10 +150,11 @@ def check_template(template: str) -> None:
         raise InvalidInput(f"destination_tag {template!r}: only {{tag}} may stand in braces")
 
 
-def _check_pair(source: Reference | None, destination: Reference) -> None:
+def _check_pair(source: Reference | None, destination: Reference, partly: bool) -> None:
     if source is None:
         return
-    if source.digest and destination.digest and source.digest != destination.digest:
+    both = source.digest and destination.digest and not partly
+    if both and source.digest != destination.digest:
         raise InvalidInput(f"{source} can't be written as {destination}: their digests differ")
     own = destination.digest if source.digest else destination.tag
     if source.name == destination.name and (source.digest or source.tag) == own:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError, WrittenOtherwise
 from ..model.manifest import Manifest
+from ..model.reference import Reference
 from ..stores.base import Repository
 from .declared import Declared
 from .outcome import Outcome
@@ -35,6 +36,30 @@ class Proof(NamedTuple):
 _NOTHING_PROVEN = Proof()
 
 
+class Tagged(NamedTuple):
+    """What one of cosign's tags names at the source; whether something is attached to it."""
+
+    manifest: Manifest
+    is_subject: bool
+
+
+class Attached(NamedTuple):
+    """What is attached to an image at its source and lacking at the destination.
+
+    ``referrers``: by the digest of their subject. ``tags``: cosign's. ``settled``: reason, digest
+    and type of an image that lacks nothing else; empty for others.
+    """
+
+    referrers: dict[str, list[Manifest]]
+    tags: dict[str, Tagged]
+    settled: tuple[str, str, str]
+
+    def manifests(self) -> list[Manifest]:
+        """All of them."""
+        own = [manifest for found in self.referrers.values() for manifest in found]
+        return own + [tagged.manifest for tagged in self.tags.values()]
+
+
 class Image:
     """The declaration, the repositories it speaks of, and what is found out and done.
 
@@ -42,14 +67,17 @@ class Image:
     that the destination repository is known to hold, because a manifest there names them.
     ``whole``: the manifest itself is there, so that only the tag is missing. ``counted``: blobs
     that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
-    children that were met, each once. ``proof``: see there.
+    children that were met, each once. ``proof``: see there. ``made``: an index of some platforms,
+    which the source doesn't have.
     """
 
     __slots__ = (
+        "attached",
         "believed",
         "counted",
         "declared",
         "kept",
+        "made",
         "outcome",
         "previous",
         "proof",
@@ -73,6 +101,8 @@ class Image:
         )
         self.previous: Descriptor | None = None
         self.top: Manifest | None = None
+        self.made: Manifest | None = None
+        self.attached: Attached | None = None
         self.tree: dict[str, Manifest] = {}
         self.kept: set[str] = set()
         self.whole = False
@@ -86,6 +116,11 @@ class Image:
     def tag(self) -> str | None:
         """The tag to be written; None for an image kept by digest and for a staged one."""
         return None if self.declared.state == "staged" else self.declared.destination.tag
+
+    def move(self, destination: Reference) -> None:
+        """The destination is another one than it seemed."""
+        self.declared = self.declared._replace(destination=destination)
+        self.outcome.destination = str(destination)
 
     def found(self, descriptor: Descriptor) -> None:
         """The destination tag (or digest) names something now."""

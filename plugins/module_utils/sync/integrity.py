@@ -203,6 +203,9 @@ class _Walk:
                 self._take(self._fetched(thing, sources), False)
 
     def _fetched(self, thing: Descriptor, sources: Answers) -> Manifest:
+        made = self.image.made
+        if made and made.digest == thing.digest:
+            return made
         try:
             manifest: Manifest = sources.of(Question(fetch, self.source, thing))
         except NotFound as error:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from ..model.descriptor import Descriptor
-from ..model.errors import ImageSyncError
+from ..model.errors import Cancelled, ImageSyncError
 from ..model.sizes import format_size
 from ..stores.base import Repository
 from .workers import Workers
@@ -23,25 +23,44 @@ class Limits(NamedTuple):
     deadline: float | None = None
 
 
+NO_LIMITS = Limits()
+
+
 class TooMuch(ImageSyncError):
     """The call would move more than it may; nothing has been written."""
 
 
 def check_bytes(
-    planned: Iterable[tuple[Repository, Descriptor]], limit: int, workers: Workers
+    planned: Iterable[tuple[Repository, Descriptor, Repository | None]],
+    limit: int,
+    workers: Workers,
 ) -> None:
     """Raises TooMuch when the blobs that are to be sent are more than ``limit`` bytes.
 
-    ``planned``: each with where it is to be sent. Only if all of them were too much is it asked
-    which are there already.
+    ``planned``: each with where it is to be sent, and its source. Only if all of them were too
+    much is it asked which are there already.
     """
-    blobs = [(repository, blob) for repository, blob in planned if blob.data is None]
-    if sum(blob.size for _where, blob in blobs) <= limit:
+    moves = [move for move in planned if move[1].data is None]
+    if sum(blob.size for _where, blob, _source in moves) <= limit:
         return
-    there = workers.map(lambda pair: pair[0].has_blob(pair[1]), blobs)
-    size = sum(blob.size for (_where, blob), found in zip(blobs, there) if not found)
-    if size > limit:
+    sizes = workers.map(lambda move: _size_of(*move), moves)
+    if sum(sizes) > limit:
         raise TooMuch(
-            f"{format_size(size)} ({size} bytes) would have to be copied, and max_bytes allows "
-            f"{format_size(limit)}; nothing was written"
+            f"{format_size(sum(sizes))} ({sum(sizes)} bytes) would have to be copied, and "
+            f"max_bytes allows {format_size(limit)}; nothing was written"
         )
+
+
+def _size_of(repository: Repository, blob: Descriptor, source: Repository | None) -> int:
+    """How many bytes it takes to bring the blob there.
+
+    Where that can't be found out, all of them: the image's own steps will tell why.
+    """
+    try:
+        if blob.foreign and not (source and source.has_blob(blob)):
+            return 0  # it stays where its URLs say
+        return 0 if repository.has_blob(blob) else blob.size
+    except Cancelled:
+        raise
+    except ImageSyncError:
+        return blob.size

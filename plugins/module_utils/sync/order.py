@@ -62,15 +62,15 @@ def _leaders(images: list[Image], there: set[Blob]) -> list[Image]:
             users[blob].add(image.repository.path)
     shared = {blob for blob, paths in users.items() if len(paths) > 1} - there
     offers = [blobs & shared for blobs in lacks]
-    heap = [(-len(o), *_key(images[n]), n) for n, o in enumerate(offers) if o]
+    heap = [(-len(o), _key(images[n]), n) for n, o in enumerate(offers) if o]
     heapq.heapify(heap)
     leaders = []
     while shared and heap:
-        gain, *key, number = heapq.heappop(heap)
+        gain, key, number = heapq.heappop(heap)
         left = offers[number] & shared
         if len(left) < -gain:  # others have brought some of it meanwhile
             if left:
-                heapq.heappush(heap, (-len(left), *key, number))  # type: ignore[arg-type]
+                heapq.heappush(heap, (-len(left), key, number))
             continue
         leaders.append(images[number])
         shared -= left

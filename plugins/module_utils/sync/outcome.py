@@ -107,6 +107,9 @@ class Report:
             if image.reason == "incomplete":
                 before.append(f"{image.id} (incomplete)\n")
                 after.append(f"{image.id}\n")
+            elif image.reason == "referrers_missing":
+                before.append(f"{image.id} (referrers missing)\n")
+                after.append(f"{image.id}\n")
             elif image.reason == "staged":
                 before.append(f"{image.id} (absent)\n")
                 after.append(f"{image.id} (staged)\n")

@@ -19,10 +19,11 @@ from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
+from .attached import Attachments
 from .declared import Declared
 from .image import Image
 from .integrity import Integrity
-from .limits import Limits, TooMuch
+from .limits import NO_LIMITS, Limits, TooMuch
 from .outcome import Report
 from .removal import Removal
 from .survey import Survey
@@ -59,7 +60,7 @@ def sync(
     check_mode: bool = False,
     fail_fast: bool = False,
     stop: Stop | None = None,
-    limits: Limits = Limits(),
+    limits: Limits = NO_LIMITS,
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
@@ -109,7 +110,8 @@ class _Call:
         unwanted = [i for i in self._images if i.declared.state == "absent"]
         try:
             Survey(self._workers, self._failed).run(wanted)
-            changes = Integrity(self._workers, self._failed).run(wanted)
+            Integrity(self._workers, self._failed).run(wanted)
+            changes = Attachments(self._workers, self._failed).run(wanted)
             # the transfer lets go of them
             manifests = {id(i): tuple(i.tree.values()) for i in changes if unwanted}
             if not self._network.pace.cancelled:
@@ -161,11 +163,14 @@ class _Call:
 
     def _stats(self) -> dict[str, Any]:
         network, counts = self._network, self._totals.counts
-        moved: Any = self._totals if self._check_mode else network
+        downloaded, uploaded = network.bytes_downloaded, network.bytes_uploaded
+        if self._check_mode:  # beside what it had to read itself
+            downloaded += self._totals.bytes_downloaded
+            uploaded = self._totals.bytes_uploaded
         return {
             "seconds": round(time.monotonic() - self._began, 3),
-            "bytes_downloaded": moved.bytes_downloaded,
-            "bytes_uploaded": moved.bytes_uploaded,
+            "bytes_downloaded": downloaded,
+            "bytes_uploaded": uploaded,
             "blobs_copied": counts[Written.COPIED],
             "blobs_mounted": counts[Written.MOUNTED],
             "blobs_present": counts[Written.PRESENT],

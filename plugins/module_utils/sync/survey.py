@@ -16,11 +16,11 @@ from collections import defaultdict
 from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, RegistryError
+from ..model.errors import Cancelled, ImageSyncError, InvalidContent, RegistryError
 from ..model.manifest import DEPTH_LIMIT, Manifest
-from ..model.reference import Reference
-from ..stores.base import Repository, TagPage
+from ..stores.base import TagPage
 from .image import Image
+from .wanted import read_source, source_of, wanted_digest
 from .workers import Workers
 
 #: what is missing is read before what has changed: under a limit of requests it counts more
@@ -92,6 +92,10 @@ class Survey:
 
     def _ask(self, image: Image) -> None:
         place = image.declared.destination
+        if image.declared.platforms and place.pointer == source_of(image)[0].digest:
+            # some platforms of an image without a tag are kept by a digest of their own
+            image.move(place._replace(digest=wanted_digest(image)))
+        place = image.declared.destination
         found = image.repository.resolve(place.tag or place.pointer)
         if found:
             image.found(found)
@@ -114,8 +118,7 @@ class Survey:
         if previous and declared.immutable:
             image.settle("immutable", previous.digest, previous.media_type)
             return
-        digest = self._source_digest(image)
-        image.wants(digest)
+        digest = wanted_digest(image)
         if declared.destination.digest and declared.destination.digest != digest:
             raise ImageSyncError(
                 f"{declared.source} has the digest {digest}, the destination is declared with "
@@ -123,6 +126,7 @@ class Survey:
             )
         if previous and previous.digest == digest:
             image.settle("in_sync", digest, previous.media_type)
+            image.top = None
             return
         if previous and declared.existing != "replace":
             self._keep(image, previous)
@@ -130,22 +134,6 @@ class Survey:
         self._look_by_digest(image, digest, known)
         if image.open:
             self._start(_rank(image), image, lambda: self._read_tree(image, digest))
-
-    def _source_digest(self, image: Image) -> str:
-        """The digest that the source names: by HEAD, or by reading it where it's needed anyway."""
-        reference, source = _source_of(image)
-        if reference.digest:
-            return reference.digest
-        if image.previous is None:
-            try:
-                image.top = source.manifest(reference.pointer)
-            except NotFound as error:
-                raise _missing(image, error) from None
-            return image.top.digest
-        found = source.resolve(reference.pointer)
-        if found is None:
-            raise _missing(image)
-        return found.digest
 
     def _keep(self, image: Image, previous: Descriptor) -> None:
         if image.declared.existing == "fail":
@@ -173,12 +161,8 @@ class Survey:
     # what is to be written
 
     def _read_tree(self, image: Image, digest: str) -> None:
-        _reference, source = _source_of(image)
         if image.top is None:
-            try:
-                image.top = source.manifest(digest)
-            except NotFound as error:
-                raise _missing(image, error) from None
+            image.top = read_source(image, digest)
         image.tree[digest] = image.top
         if image.whole:
             return
@@ -206,7 +190,7 @@ class Survey:
             with self._lock:
                 image.kept.add(child.digest)
             return
-        _reference, source = _source_of(image)
+        _reference, source = source_of(image)
         manifest = source.manifest(child.digest)
         if child.size != len(manifest.raw):
             raise InvalidContent(
@@ -290,15 +274,3 @@ def _surely_absent(image: Image, known: TagPage) -> bool:
     """Whether the list is enough: a tag that mustn't be overwritten is looked for all the same."""
     tag, existing = image.declared.destination.tag, image.declared.existing
     return bool(known.complete and tag and tag not in known.tags and existing == "replace")
-
-
-def _source_of(image: Image) -> tuple[Reference, Repository]:
-    """The source's reference and repository, which every image but an absent one has."""
-    if image.declared.source is None or image.source is None:
-        raise InvalidContent("this image has no source")
-    return image.declared.source, image.source
-
-
-def _missing(image: Image, error: NotFound | None = None) -> RegistryError:
-    detail = f" ({error})" if error and error.codes else ""
-    return NotFound(f"the source {image.declared.source} doesn't exist{detail}", 404)

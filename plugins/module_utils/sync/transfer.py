@@ -18,6 +18,7 @@ from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, RegistryError
 from ..model.manifest import Manifest
 from ..stores.base import Repository, Written
+from .attaching import Attaching, Tools
 from .graph import Graph, Step
 from .image import Image
 from .integrity import confirm_blob, confirm_manifest
@@ -59,9 +60,14 @@ class Transfer:
     ) -> None:
         """In check mode every step only looks. ``failed`` is told of each failed image."""
         self._graph = Graph(workers)
+        self._attaching = Attaching(
+            self._graph,
+            check_mode,
+            Tools(self._child_step, self._add_content, self._write_manifest, self._count_for),
+        )
         self._workers, self._max_bytes = workers, max_bytes
-        #: what is to be copied, and where to
-        self._planned: list[tuple[Repository, Descriptor]] = []
+        #: what is to be copied, where to, and from where
+        self._planned: list[tuple[Repository, Descriptor, Repository | None]] = []
         #: of each repository: the paths of those that it mounts from
         self._lenders: dict[str, tuple[Repository, dict[str, None]]] = {}
         self._check_mode = check_mode
@@ -101,14 +107,16 @@ class Transfer:
     # the plan
 
     def _place(self, image: Image, turn: int) -> None:
-        if image.top is None:
+        if image.top is None and image.attached is None:
             return
         top = image.top
         last = self._graph.add((_MANIFEST,), lambda: self._finish(image))
-        if not image.whole:
+        if top and not image.whole:
             self._add_content(image, top, last, turn)
         self._add_lacking(image, last, turn)
-        if image.tag or not image.whole:
+        # before others can need the last step: what is attached must never wait for it
+        self._attaching.place(image, last, turn)
+        if top and (image.tag or not image.whole):
             self._steps.setdefault((image.repository.name, top.digest), last)
         settled = self._graph.add((0,), lambda: self._settle(image, last))
         self._graph.waits(settled, last)
@@ -167,7 +175,7 @@ class Transfer:
         if lender:
             self._lenders.setdefault(repository.name, (repository, {}))[1][lender] = None
         else:
-            self._planned.append((repository, blob))
+            self._planned.append((repository, blob, image.source))
         rank = (_MOUNT,) if lender else (_BLOB, turn, -blob.size)
         step = self._graph.add(rank, lambda: self._copy_blob(image, blob, home, lender))
         if lender and home.commit:
@@ -230,7 +238,7 @@ class Transfer:
         if self._check_mode:
             return
         try:
-            image.repository.write_manifest(manifest, tag)
+            self._attaching.store(image.repository, manifest, tag)
         except RegistryError as error:
             # some registries have another word for it; then look where something was inferred
             outcome = image.outcome
@@ -239,7 +247,7 @@ class Transfer:
             if not _INCOMPLETE.intersection(error.codes) and not guessed:
                 raise
             self._repair(image, manifest)
-            image.repository.write_manifest(manifest, tag)
+            self._attaching.store(image.repository, manifest, tag)
         if manifest.digest in image.proof.lacking:
             confirm_manifest(image.repository, manifest)
 
@@ -271,9 +279,12 @@ class Transfer:
             if image.proof.incomplete:
                 reason = "incomplete"
             image.settle(reason, image.top.digest, image.top.media_type, changed=True)
-            image.outcome.platforms = image.top.platforms()
+            image.outcome.platforms = image.top.platforms() or image.outcome.platforms
+        elif image.attached is not None:
+            _reason, digest, media_type = image.attached.settled
+            image.settle("referrers_missing", digest, media_type, changed=True)
         image.tree = {}
-        image.top = None
+        image.top = image.attached = None
 
     # counting
 

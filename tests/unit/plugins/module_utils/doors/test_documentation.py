@@ -110,6 +110,7 @@ def test_the_defaults_of_the_contract() -> None:
         "timeout": 60,
         "referrers": "with_image",
         "integrity": "tag",
+        "platforms_missing": "fail",
     }
     assert spec["state"]["choices"] == ["absent", "present", "staged"]
     assert spec["existing"]["choices"] == ["fail", "keep", "replace"]

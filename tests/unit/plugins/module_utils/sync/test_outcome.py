@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.outcome import (
@@ -28,6 +30,10 @@ def failed(name: str = "a") -> Outcome:
     outcome = Outcome(f"r/{name}:1")
     outcome.fail(f"{name} is broken")
     return outcome
+
+
+def repaired(name: str = "a") -> Outcome:
+    return dataclasses.replace(moved(name), reason="incomplete", previous_digest=A)
 
 
 def in_sync(name: str = "a") -> Outcome:
@@ -106,9 +112,12 @@ def test_the_diff_shows_what_changed() -> None:
     staged = Outcome("r/s:1", id=f"r/s@{A}", digest=A, changed=True, reason="staged")
     removed = Outcome("r/x:1", previous_digest=B, changed=True, reason="removed")
     replaced = Outcome("r/b:1", digest=A, previous_digest=B, changed=True, reason="digest_differs")
-    images = [moved(), in_sync("i"), failed("f"), replaced, staged, removed]
+    signed = Outcome("r/r:1", id=f"r/r@{A}", digest=A, previous_digest=A, changed=True)
+    signed.reason = "referrers_missing"
+    images = [moved(), in_sync("i"), failed("f"), replaced, staged, removed, repaired("p"), signed]
     assert report(*images).diff() == {
-        "before": f"r/a:1 (absent)\nr/b:1 {B}\nr/s@{A} (absent)\nr/x:1 {B}\n",
-        "after": f"r/a:1 {A}\nr/b:1 {A}\nr/s@{A} (staged)\nr/x:1 (absent)\n",
+        "before": f"r/a:1 (absent)\nr/b:1 {B}\nr/s@{A} (absent)\nr/x:1 {B}\nr/p@{A} (incomplete)\n"
+        f"r/r@{A} (referrers missing)\n",
+        "after": f"r/a:1 {A}\nr/b:1 {A}\nr/s@{A} (staged)\nr/x:1 (absent)\nr/p@{A}\nr/r@{A}\n",
     }
     assert report(in_sync()).diff() == {"before": "", "after": ""}
