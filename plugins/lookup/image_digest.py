@@ -39,6 +39,8 @@ extends_documentation_fragment:
   - imagesync.registry._connection.limits
 seealso:
   - module: imagesync.registry.image_sync
+  - plugin: imagesync.registry.image_tags
+    plugin_type: lookup
 """
 
 EXAMPLES = r"""
@@ -87,10 +89,10 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.reference
     parse_reference,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.inspect import digests
-from ansible_collections.imagesync.registry.plugins.module_utils.transport.libraries import (
-    REQUESTS_IMPORT_ERROR,
+from ansible_collections.imagesync.registry.plugins.plugin_utils.options import (
+    check_lookup,
+    lookup_settings,
 )
-from ansible_collections.imagesync.registry.plugins.plugin_utils.options import lookup_settings
 
 
 class LookupModule(LookupBase):
@@ -99,14 +101,7 @@ class LookupModule(LookupBase):
     def run(self, terms: list[Any], variables: Any = None, **kwargs: Any) -> list[str]:
         """One digest or id for each term."""
         self.set_options(var_options=variables, direct=kwargs)
-        unknown = sorted(set(kwargs) - set(self._options))
-        if unknown:  # Ansible passes them over, and a misspelt platform would go unnoticed
-            raise AnsibleLookupError(f"unknown option: {', '.join(unknown)}")
-        if REQUESTS_IMPORT_ERROR is not None:
-            raise AnsibleLookupError(
-                "the Python library requests is missing on the controller, in the Python that "
-                "runs Ansible"
-            )
+        check_lookup(self, kwargs)
         try:
             return self._digests(terms)
         except ImageSyncError as error:

@@ -68,6 +68,44 @@ options:
         description: See O(state).
         type: str
         choices: [present, staged, absent]
+      tags:
+        description: See O(tags).
+        type: list
+        elements: str
+      filter:
+        description: See O(filter).
+        type: dict
+        suboptions:
+          semver:
+            description: See O(filter.semver).
+            type: str
+          include:
+            description: See O(filter.include).
+            type: list
+            elements: str
+          exclude:
+            description: See O(filter.exclude).
+            type: list
+            elements: str
+          prereleases:
+            description: See O(filter.prereleases).
+            type: bool
+            default: false
+          variants:
+            description: See O(filter.variants).
+            type: list
+            elements: str
+          newest:
+            description: See O(filter.newest).
+            type: int
+          max_tags:
+            description: See O(filter.max_tags).
+            type: int
+            default: 200
+          allow_empty:
+            description: See O(filter.allow_empty).
+            type: bool
+            default: false
       destination_tag:
         description: See O(destination_tag).
         type: str
@@ -107,6 +145,78 @@ options:
     type: str
     choices: [present, staged, absent]
     default: present
+  tags:
+    description:
+      - Several tags of O(source), which is then written without a tag. So is O(destination), which takes
+        O(destination_tag) for each of them.
+      - A tag that is given by its name costs no request for the list of tags, and must exist.
+      - An V(x) in the place of a number stands for any, as in V(2.13.x), V(v2.x.0) or V(4.x.x). Without V(v), tags
+        with a C(v) before the numbers match as well. C(2.13) itself matches V(2.13.x), too.
+      - Write them in quotes, since YAML takes C(1.30) for the number 1.3.
+      - With O(state=absent), by their names only.
+    type: list
+    elements: str
+  filter:
+    description:
+      - Selects from all tags of O(source), which is then written without a tag. Beside O(tags), it applies to what
+        their wildcards match, and not to tags given by name.
+      - All parts have to hold. Tags that stand for a digest, as those of signatures, are never selected.
+      - The list of tags of each source is read once in a call. The result has an image for each selected tag, newest
+        first.
+    type: dict
+    suboptions:
+      semver:
+        description:
+          - A range of versions, as V(>=1.25 <2), V(^1.2), V(~1.2), V(1.2.x), V(1.2 - 1.4) or V(^1 || >=3.1). Blanks
+            and commas mean that all parts hold, C(||) that one of them does. V(=), V(!=), V(>), V(>=), V(<), V(<=),
+            V(^) and V(~) mean what they mean to npm and Helm.
+          - A range is over the numbers. V(>=1.26 <2) has C(1.26.0-rc1) and not C(2.0.0-rc1), and prereleases only
+            with O(filter.prereleases), or where the range names one, as V(>=1.26.0-rc1) does.
+          - A tag is a version when it is up to four numbers, with or without C(v) before them. What follows is a
+            prerelease, when its first word is one of C(alpha), C(beta), C(rc), C(pre), C(preview), C(dev),
+            C(snapshot), C(nightly), C(canary), C(a), C(b) and C(m), with or without a number. Else it is a variant,
+            see O(filter.variants).
+        type: str
+      include:
+        description:
+          - Regular expressions. A tag is selected when one of them matches it as a whole.
+          - Python sets no limit to the time that an expression takes.
+        type: list
+        elements: str
+      exclude:
+        description:
+          - Regular expressions. A tag isn't selected when one of them matches it as a whole.
+        type: list
+        elements: str
+      prereleases:
+        description:
+          - Whether prereleases of versions are selected.
+        type: bool
+        default: false
+      variants:
+        description:
+          - Regular expressions on the whole of what follows the version, without the dash. V(alpine) selects
+            C(1.27.3-alpine) and not C(1.27.3-alpine3.20), and an empty string selects C(1.27.3).
+          - Without this option, O(filter.semver), O(filter.newest) and wildcards in O(tags) select plain versions
+            only.
+        type: list
+        elements: str
+      newest:
+        description:
+          - So many of the newest versions, of each variant.
+          - A shorter name for one that is selected comes along and isn't counted, as C(1.27) does beside C(1.27.3).
+        type: int
+      max_tags:
+        description:
+          - More tags than this are an error. V(0) means that there is no limit.
+        type: int
+        default: 200
+      allow_empty:
+        description:
+          - Whether it is fine that nothing is selected. Otherwise that is an error, also for each wildcard in
+            O(tags).
+        type: bool
+        default: false
   destination_tag:
     description:
       - What the tag is called at the destination, where O(destination) has none. V({tag}) stands for the source's tag.
@@ -192,6 +302,52 @@ options:
       - Minutes after which the call ends. What isn't done by then is reported as V(not_done), and the task fails. The next
         run goes on from there.
     type: int
+  lock_file:
+    description:
+      - JSON file that says which digest is at each destination, and from where it came. It is read at the beginning and
+        replaced at the end, if something changed. It has no times in it, so that Git shows what moved.
+      - An entry appears or changes when its image is at the destination. It stays while the image is there, also when it
+        isn't declared any more, and goes when O(prune=lock) deletes that.
+      - A lock belongs to one task.
+    type: path
+  lock:
+    description:
+      - The content of a lock, in place of a file. RV(lock) is what it becomes.
+      - Mutually exclusive with O(lock_file).
+    type: dict
+  lock_mode:
+    description:
+      - With V(update), sources are asked for what their tags name now.
+      - With V(frozen), what the lock says is brought to the destinations, and no tag is asked for or listed at a source.
+        A tag that isn't in the lock is an error. A pattern stands for those of its tags that are locked.
+    type: str
+    choices: [update, frozen]
+    default: update
+  prune:
+    description:
+      - What to delete at the destinations. Nothing is ever deleted after a failure in the same run, nothing that another
+        tag or an index uses, and cosign tags and referrers of images that stay are kept.
+      - V(lock) deletes what the lock says was put there and isn't declared any more, and the digest that a moved tag left
+        behind. A tag that names another digest than the lock says is somebody else's and is kept.
+      - V(repository) deletes every tag that isn't declared, in all destination repositories of the call.
+    type: str
+    choices: [none, lock, repository]
+    default: none
+  declared:
+    description:
+      - Destinations that are declared elsewhere, and so aren't pruned. A repository without a tag stands for all its tags.
+    type: list
+    elements: str
+  prune_protect:
+    description:
+      - Regular expressions. A full destination reference in which one of them is found is never pruned.
+    type: list
+    elements: str
+  prune_limit:
+    description:
+      - The most deletions of O(prune). If there would be more, the task fails and nothing is deleted.
+    type: int
+    default: 10
   fail_fast:
     description:
       - Whether to stop at the first image that fails. Otherwise the others go on, and the task fails at the end.
@@ -200,6 +356,8 @@ options:
 seealso:
   - module: imagesync.registry.image_info
   - plugin: imagesync.registry.image_digest
+    plugin_type: lookup
+  - plugin: imagesync.registry.image_tags
     plugin_type: lookup
 """
 
@@ -235,6 +393,24 @@ EXAMPLES = r"""
   ansible.builtin.debug:
     msg: "{{ staged.id }}"
 
+- name: Mirror the three newest versions, and what is in use elsewhere
+  imagesync.registry.image_sync:
+    images:
+      - source: docker.io/library/nginx
+        destination: registry.example.com/mirror/nginx
+        filter:
+          semver: '>=1.25'
+          variants: ['', alpine]
+          newest: 3
+      - source: quay.io/prometheus/prometheus
+        destination: registry.example.com/mirror/prometheus
+        tags: [v2.53.x, v2.55.1]
+      - source: ghcr.io/example/app
+        destination: registry.example.com/app
+        destination_tag: 'upstream-{tag}'
+        filter:
+          include: ['release-\d{8}', stable]
+
 - name: Mirror through a registry with its own certificate authority
   imagesync.registry.image_sync:
     source: docker.io/library/redis:7.4
@@ -249,7 +425,9 @@ EXAMPLES = r"""
 RETURN = r"""
 images:
   description:
-    - One entry for each image, in the order declared. Fields without a value are left out.
+    - One entry for each image, in the order declared, the tags that O(tags) and O(filter) select from the newest on.
+      Fields without a value are left out.
+    - Where the tags couldn't be found out, there is one entry without a tag, which says why.
     - When the call stands for exactly one image, its fields are also given at the top level.
   returned: always, unless the options are wrong
   type: list
@@ -370,6 +548,22 @@ stats:
     retries:
       description: How often an operation was tried again.
       type: int
+pruned:
+  description: What O(prune) deleted, or in check mode would delete.
+  returned: always, unless the options are wrong
+  type: list
+  elements: dict
+  contains:
+    destination:
+      description: The full reference.
+      type: str
+    digest:
+      description: What it named.
+      type: str
+lock:
+  description: The lock as it is after the call, or in check mode would be.
+  returned: when O(lock_file) or O(lock) is given
+  type: dict
 rate_limits:
   description: For each registry that tells, how many requests it allows, and how many of them were left.
   returned: always, unless the options are wrong

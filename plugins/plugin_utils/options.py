@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -17,7 +18,22 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments
     CONNECTION_OPTIONS,
     read_settings,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.libraries import (
+    REQUESTS_IMPORT_ERROR,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
+
+
+def check_lookup(lookup: Any, given: Mapping[str, Any]) -> None:
+    """Refuses options that a lookup doesn't have, and a controller without ``requests``."""
+    unknown = sorted(set(given) - set(lookup._options))
+    if unknown:  # Ansible passes them over, and a misspelt platform would go unnoticed
+        raise AnsibleLookupError(f"unknown option: {', '.join(unknown)}")
+    if REQUESTS_IMPORT_ERROR is not None:
+        raise AnsibleLookupError(
+            "the Python library requests is missing on the controller, in the Python that "
+            "runs Ansible"
+        )
 
 
 def lookup_settings(lookup: Any) -> Settings:

@@ -214,10 +214,16 @@ class ProxyHandler(Handler):
     def _send_pieces(
         self, record: Request, pieces: Iterator[bytes], chunked: bool, flush: bool
     ) -> None:
-        """Write the body; count before, so that no client knows more than the record."""
+        """Write the body; count before, so that no client knows more than the record.
+
+        The last byte stays in the buffer until the request is counted as done with: whoever has
+        all of the answer may send the next request at once.
+        """
         for piece in pieces:
             record.bytes_out += len(piece)
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+            data = b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece
+            self.wfile.write(data[:-1])
+            self.wfile.write(data[-1:])
             if flush:
                 self.wfile.flush()
         if chunked:

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ..model.errors import InvalidInput
 from ..model.sizes import parse_size
+from ..sync.selection import MAX_TAGS
 from ..transport.settings import Settings, read_entries
 
 REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
@@ -35,6 +36,17 @@ CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {
     "retries": {"type": "int", "default": 5},
     "timeout": {"type": "int", "default": 60},
 }
+#: the option ``filter``; the lookup image_tags has them by themselves
+FILTER_OPTIONS: dict[str, dict[str, Any]] = {
+    "semver": {"type": "str"},
+    "include": {"type": "list", "elements": "str"},
+    "exclude": {"type": "list", "elements": "str"},
+    "prereleases": {"type": "bool", "default": False},
+    "variants": {"type": "list", "elements": "str"},
+    "newest": {"type": "int"},
+    "max_tags": {"type": "int", "default": MAX_TAGS},
+    "allow_empty": {"type": "bool", "default": False},
+}
 _LEAST = {"concurrency": 1, "retries": 0, "timeout": 1}
 _MOST = {"concurrency": 256, "retries": 100, "timeout": 86_400}
 
@@ -53,20 +65,3 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
         values["concurrency"],
         parse_size(limit, "bandwidth_limit") if limit is not None else None,
     )
-
-
-def check_masking(settings: Settings, references: Iterable[str]) -> None:
-    """Refuses a secret that Ansible would find, and mask, inside what the result says.
-
-    Ansible replaces every occurrence of a no_log value, also in the middle of a digest: the
-    result would name an image that doesn't exist. The message must not say which secret.
-    """
-    texts = ["sha256:", *references]
-    for secret in settings.secrets():
-        in_digest = len(secret) < 8 and all(char in "0123456789abcdef" for char in secret)
-        if in_digest or any(secret in text for text in texts):
-            raise InvalidInput(
-                "a password or token in registries also occurs inside an image reference, or is "
-                "so short that it may occur inside a digest; Ansible would mask it there and "
-                "so corrupt the result. Choose another one, or give it through auth_file"
-            )

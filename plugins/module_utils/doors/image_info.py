@@ -11,7 +11,8 @@ from typing import Any
 
 from ..model.reference import parse_reference
 from ..sync.inspect import describe
-from .arguments import CONNECTION_OPTIONS, check_masking, read_settings
+from ..sync.masking import check_masking
+from .arguments import CONNECTION_OPTIONS, read_settings
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "images": {"type": "list", "elements": "str", "required": True},

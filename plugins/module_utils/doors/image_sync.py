@@ -6,10 +6,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..model.errors import InvalidInput
+from ..model.lock import parse_lock
+from ..model.patterns import compile_patterns
 from ..model.sizes import parse_size
 from ..sync.declared import (
     EXISTING,
@@ -17,20 +19,29 @@ from ..sync.declared import (
     PLATFORMS_MISSING,
     REFERRERS,
     STATES,
-    Declared,
+    Entry,
+    Several,
     read_image,
     read_images,
 )
 from ..sync.limits import Limits
+from ..sync.lock_file import LockFile
+from ..sync.locking import MODES as LOCK_MODES
+from ..sync.locking import NO_LOCK, Locking
+from ..sync.masking import check_masking
 from ..sync.outcome import Report
+from ..sync.prune import MODES as PRUNE_MODES
+from ..sync.prune import PruneOptions, read_declared
 from ..sync.run import Stop, sync
-from .arguments import CONNECTION_OPTIONS, check_masking, read_settings
+from .arguments import CONNECTION_OPTIONS, FILTER_OPTIONS, read_settings
 
 #: what the call says for all images, and each entry of ``images`` for itself
 _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "source": {"type": "str"},
     "destination": {"type": "str"},
     "state": {"type": "str", "choices": list(STATES)},
+    "tags": {"type": "list", "elements": "str"},
+    "filter": {"type": "dict", "options": FILTER_OPTIONS},
     "destination_tag": {"type": "str"},
     "existing": {"type": "str", "choices": list(EXISTING)},
     "immutable_tags": {"type": "list", "elements": "str"},
@@ -59,18 +70,25 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
         "options": {"name": {"type": "str"}, **_IMAGE_OPTIONS},
     },
     "fail_fast": {"type": "bool", "default": False},
+    "lock_file": {"type": "path"},
+    "lock": {"type": "dict"},
+    "lock_mode": {"type": "str", "choices": list(LOCK_MODES), "default": "update"},
+    "prune": {"type": "str", "choices": list(PRUNE_MODES), "default": "none"},
+    "declared": {"type": "list", "elements": "str"},
+    "prune_protect": {"type": "list", "elements": "str"},
+    "prune_limit": {"type": "int", "default": 10},
     "bandwidth_limit": {"type": "str"},
     "max_bytes": {"type": "str"},
     "deadline": {"type": "int"},
     **CONNECTION_OPTIONS,
 }
-MUTUALLY_EXCLUSIVE = [("images", "source"), ("images", "destination")]
+MUTUALLY_EXCLUSIVE = [("images", "source"), ("images", "destination"), ("lock_file", "lock")]
 REQUIRED_ONE_OF = [("images", "destination")]
 
 #: minutes: a week
 _LONGEST_DEADLINE = 7 * 24 * 60
 #: not repeated at the top level of a call for one image
-_NOT_AT_TOP = ("warnings", "msg", "failed")
+_NOT_AT_TOP = ("warnings", "msg", "failed", "changed")
 
 
 def image_sync(
@@ -79,9 +97,12 @@ def image_sync(
     """The result of a call; ``failed`` is in it when images failed. Raises ImageSyncError."""
     settings = read_settings(parameters)
     declared = _declared(parameters)
-    check_masking(settings, (str(part) for image in declared for part in _references(image)))
-    limits = _limits(parameters)
-    report = sync(declared, settings, check_mode, parameters["fail_fast"], stop, limits)
+    check_masking(settings, (text for entry in declared for text in _references(entry)))
+    limits, locking = _limits(parameters), _locking(parameters)
+    prune = _prune(parameters, locking)
+    report = sync(
+        declared, settings, check_mode, parameters["fail_fast"], stop, limits, locking, prune
+    )
     return _result(report)
 
 
@@ -95,7 +116,37 @@ def _limits(parameters: Mapping[str, Any]) -> Limits:
     )
 
 
-def _declared(parameters: Mapping[str, Any]) -> list[Declared]:
+def _locking(parameters: Mapping[str, Any]) -> Locking:
+    path, given = parameters.get("lock_file"), parameters.get("lock")
+    frozen = parameters.get("lock_mode") == "frozen"
+    if path is not None:
+        file = LockFile(path)
+        return Locking(file.read(), frozen, file)
+    if given is not None:
+        return Locking(parse_lock(given, "the option lock"), frozen)
+    if frozen:
+        raise InvalidInput("lock_mode: frozen needs a lock: give lock_file or lock")
+    return NO_LOCK
+
+
+def _prune(parameters: Mapping[str, Any], locking: Locking) -> PruneOptions:
+    mode, limit = parameters.get("prune") or "none", parameters.get("prune_limit")
+    if mode == "lock" and locking.lock is None:
+        raise InvalidInput("prune: lock needs a lock: give lock_file or lock")
+    if mode == "lock" and locking.frozen:
+        raise InvalidInput("prune: lock changes the lock, and lock_mode is frozen")
+    limit = 10 if limit is None else limit
+    if limit < 0:
+        raise InvalidInput("prune_limit must not be negative")
+    return PruneOptions(
+        mode,
+        read_declared(parameters.get("declared") or ()),
+        compile_patterns(parameters.get("prune_protect") or (), "prune_protect"),
+        limit,
+    )
+
+
+def _declared(parameters: Mapping[str, Any]) -> list[Entry]:
     if parameters.get("images") is not None:
         return read_images(parameters["images"], parameters)
     if not parameters.get("destination"):
@@ -103,8 +154,9 @@ def _declared(parameters: Mapping[str, Any]) -> list[Declared]:
     return read_image(parameters)
 
 
-def _references(image: Declared) -> tuple[Any, ...]:
-    return (image.source or "", image.destination, image.name)
+def _references(entry: Entry) -> Iterator[str]:
+    for image in [entry.base, *entry.named()] if isinstance(entry, Several) else [entry]:
+        yield from (str(image.source or ""), str(image.destination), image.name)
 
 
 def _result(report: Report) -> dict[str, Any]:
@@ -115,9 +167,12 @@ def _result(report: Report) -> dict[str, Any]:
         "stats": report.stats,
         "credentials": report.credentials,
         "rate_limits": report.rate_limits,
+        "pruned": report.pruned,
         "diff": report.diff(),
         "warnings": report.warnings,
     }
+    if report.lock is not None:
+        result["lock"] = report.lock.document()
     if len(images) == 1:
         result.update({k: v for k, v in images[0].items() if k not in _NOT_AT_TOP})
     if report.message():

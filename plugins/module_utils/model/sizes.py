@@ -32,7 +32,7 @@ def format_size(size: int) -> str:
     """``1.5 GiB``."""
     amount = float(size)
     for unit in ("bytes", "KiB", "MiB", "GiB"):
-        if amount < 1024:
+        if round(amount, 1) < 1024:
             return f"{amount:.0f} {unit}" if unit == "bytes" else f"{amount:.1f} {unit}"
         amount /= 1024
     return f"{amount:.1f} TiB"

@@ -24,7 +24,7 @@ _ABOUT = "vnd.docker.reference.digest"
 
 
 class Subset(NamedTuple):
-    """What is taken of an index: ``manifest`` (the index itself, or a new one), or else its ``child``.
+    """What is taken of an index: its ``child``, or ``manifest``, itself or a new index.
 
     ``platforms``: those that it is for; ``missing``: those asked for that the index doesn't have.
     """

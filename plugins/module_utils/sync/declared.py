@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Union
 
 from ..model.errors import InvalidInput
+from ..model.patterns import compile_patterns
 from ..model.platforms import Platform, parse_platform
 from ..model.reference import Reference, check_tag, parse_reference
+from .selection import Selection, read_selection
 
 STATES = ("present", "staged", "absent")
 EXISTING = ("replace", "keep", "fail")
@@ -22,6 +24,8 @@ PLATFORMS_MISSING = ("fail", "skip")
 #: what an entry of ``images`` may say for itself, else the call's own value holds
 INHERITED = (
     "state",
+    "tags",
+    "filter",
     "destination_tag",
     "existing",
     "immutable_tags",
@@ -49,44 +53,151 @@ class Declared(NamedTuple):
     platforms: tuple[Platform, ...] = ()
     platforms_missing: str = "fail"
 
+    @property
+    def place(self) -> tuple[str, str]:
+        """What no two images of a call may share."""
+        place = self.destination
+        return place.name, place.tag or place.digest or ""
 
-def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[Declared]:
+
+class Several(NamedTuple):
+    """An entry with ``tags`` or ``filter``, for as many images as these select.
+
+    ``base`` is all but the tags: its source and destination have none. ``values``: the entry.
+    """
+
+    base: Declared
+    selection: Selection
+    values: Mapping[str, Any]
+
+    def at(self, tag: str) -> Declared:
+        """The image of one tag of the source; raises InvalidInput."""
+        source = self.base.source or self.base.destination
+        return _read({**self.values, "source": str(source._replace(tag=tag))})
+
+    def named(self) -> list[Declared]:
+        """The images whose tags are given by name, newest first."""
+        return [self.at(tag) for tag in self.selection.literals]
+
+    def select(self, tags: Iterable[str]) -> list[Declared]:
+        """The images that are meant where the source has these ``tags``; newest first."""
+        try:
+            return [self.at(tag) for tag in self.selection.select(tags)]
+        except InvalidInput as error:
+            raise InvalidInput(f"{self.base.source}: {error}") from None
+
+
+#: one image, or an entry whose images are known when the source was asked
+Entry = Union[Declared, Several]
+
+
+def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]) -> list[Entry]:
     """The declaration, each image once, in its order; raises InvalidInput."""
-    found: dict[tuple[str, str], Declared] = {}
+    found: list[Entry] = []
     for number, entry in enumerate(images):
         values = {**entry}
         for key in INHERITED:
             if values.get(key) is None:
                 values[key] = defaults.get(key)
         try:
-            declared = _read(values)
+            found += _read_entry(values)
         except InvalidInput as error:
             label = entry.get("name") or entry.get("destination") or entry.get("source") or ""
             raise InvalidInput(f"images[{number}] ({label}): {error}") from None
-        _add(found, declared)
+    return _each_once(found)
+
+
+def read_image(values: Mapping[str, Any]) -> list[Entry]:
+    """What a call without ``images`` is for; raises InvalidInput."""
+    return _each_once(_read_entry(values))
+
+
+def unique(images: Iterable[Declared]) -> list[Declared]:
+    """Equal images once; raises InvalidInput for different ones with the same destination."""
+    found: dict[tuple[str, str], Declared] = {}
+    for image in images:
+        _add(found, image)
     return list(found.values())
 
 
-def read_image(values: Mapping[str, Any]) -> list[Declared]:
-    """The one image of a call without ``images``; raises InvalidInput."""
-    return [_read(values)]
+def _each_once(entries: list[Entry]) -> list[Entry]:
+    """Compares what is known so far, which includes the tags that are given by name."""
+    unique(
+        image
+        for entry in entries
+        for image in (entry.named() if isinstance(entry, Several) else [entry])
+    )
+    kept: list[Entry] = []
+    places: set[tuple[str, str]] = set()
+    for entry in entries:
+        if isinstance(entry, Declared):
+            if entry.place not in places:
+                kept.append(entry)
+            places.add(entry.place)
+        elif not any(entry == other for other in kept if isinstance(other, Several)):
+            kept.append(entry)
+    return kept
 
 
 def _add(found: dict[tuple[str, str], Declared], declared: Declared) -> None:
-    place = declared.destination
-    key = (place.name, place.tag or place.digest or "")
-    other = found.setdefault(key, declared)
+    other = found.setdefault(declared.place, declared)
     if other != declared:
         raise InvalidInput(
-            f"two different images are declared for {place}: from {_origin(other)} and from "
-            f"{_origin(declared)}"
+            f"two different images are declared for {declared.destination}: from "
+            f"{_origin(other)} and from {_origin(declared)}"
             if _origin(other) != _origin(declared)
-            else f"{place} is declared twice with different options"
+            else f"{declared.destination} is declared twice with different options"
         )
 
 
 def _origin(declared: Declared) -> str:
     return str(declared.source) if declared.source else f"nowhere (state: {declared.state})"
+
+
+def _read_entry(values: Mapping[str, Any]) -> list[Entry]:
+    """One entry: an image, one for each of its tags, or what will be known later."""
+    selection = read_selection(values.get("tags"), values.get("filter"))
+    if selection is None:
+        return [_read(values)]
+    several = _several(values, selection)
+    return [several] if selection.needs_list else [*several.named()]
+
+
+def _several(values: Mapping[str, Any], selection: Selection) -> Several:
+    """Checks all that doesn't depend on the tags."""
+    absent = values.get("state") == "absent"
+    if absent and selection.needs_list:
+        raise InvalidInput(
+            "state: absent removes only tags that are given by name: no wildcards, no filter"
+        )
+    destination = _untagged("destination", values.get("destination"), "destination_tag says which")
+    source = destination
+    if values.get("source") or not absent:
+        source = _untagged("source", values.get("source"), "they say which")
+    template = "{tag}" if values.get("destination_tag") is None else values["destination_tag"]
+    if not absent and source == destination and template == "{tag}":
+        raise InvalidInput(f"source and destination are the same: {destination}")
+    check_template(template)
+    check_tag(template.replace("{tag}", "0"))
+    # the rest is read with tags that can't be wrong
+    base = _read({**values, "source": f"{source}:0", "destination": f"{destination}:_"})
+    return Several(
+        base._replace(source=None if absent else source, destination=destination),
+        selection,
+        values,
+    )
+
+
+def _untagged(option: str, text: str | None, instead: str) -> Reference:
+    if not text:
+        raise InvalidInput(f"{option} is missing")
+    found = parse_reference(text)
+    if found.tag or found.digest:
+        raise InvalidInput(
+            f"{option} {found} has a tag or a digest; with tags or filter it has none, and "
+            f"{instead}"
+        )
+    return found
 
 
 def _read(values: Mapping[str, Any]) -> Declared:
@@ -103,7 +214,7 @@ def _read(values: Mapping[str, Any]) -> Declared:
         source = None  # it has told the tag, and nothing is read from it
     platforms = tuple(dict.fromkeys(parse_platform(p) for p in values.get("platforms") or ()))
     _check_pair(source, destination, bool(platforms))
-    patterns = _patterns(values.get("immutable_tags") or ())
+    patterns = compile_patterns(values.get("immutable_tags") or (), "immutable_tags")
     tag = source.tag if source else None
     return Declared(
         values.get("name") or "",
@@ -159,13 +270,3 @@ def _check_pair(source: Reference | None, destination: Reference, partly: bool) 
     own = destination.digest if source.digest else destination.tag
     if source.name == destination.name and (source.digest or source.tag) == own:
         raise InvalidInput(f"source and destination are the same: {destination}")
-
-
-def _patterns(given: Iterable[str]) -> list[re.Pattern[str]]:
-    patterns = []
-    for text in given:
-        try:
-            patterns.append(re.compile(text))
-        except (re.error, RecursionError, OverflowError) as error:
-            raise InvalidInput(f"immutable_tags: {text!r} is no valid regex: {error}") from None
-    return patterns

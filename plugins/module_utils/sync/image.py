@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError, WrittenOtherwise
+from ..model.lock import Locked
 from ..model.manifest import Manifest
 from ..model.reference import Reference
 from ..stores.base import Repository
@@ -68,7 +69,7 @@ class Image:
     ``whole``: the manifest itself is there, so that only the tag is missing. ``counted``: blobs
     that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
     children that were met, each once. ``proof``: see there. ``made``: an index of some platforms,
-    which the source doesn't have.
+    which the source doesn't have. ``locked``: what the lock has of it; ``frozen``: that decides.
     """
 
     __slots__ = (
@@ -76,7 +77,9 @@ class Image:
         "believed",
         "counted",
         "declared",
+        "frozen",
         "kept",
+        "locked",
         "made",
         "outcome",
         "previous",
@@ -102,6 +105,8 @@ class Image:
         self.previous: Descriptor | None = None
         self.top: Manifest | None = None
         self.made: Manifest | None = None
+        self.locked: Locked | None = None
+        self.frozen = False
         self.attached: Attached | None = None
         self.tree: dict[str, Manifest] = {}
         self.kept: set[str] = set()

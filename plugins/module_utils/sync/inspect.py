@@ -17,6 +17,8 @@ from ..stores.base import Repository
 from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.settings import Settings
+from .expand import read_tags
+from .selection import Selection
 from .workers import Workers
 
 #: more than any real image has
@@ -45,6 +47,25 @@ def digests(
         return _platform_digest(repository, found.digest, platform, reference)
 
     return _for_each(references, settings, find)
+
+
+def select_tags(
+    repositories: list[Reference], selection: Selection, settings: Settings
+) -> list[list[str]]:
+    """The selected tags of each repository, newest first. Raises ImageSyncError.
+
+    A tag that is given by its name is looked for where no list was needed, or where that lacks
+    it: not every registry lists everything.
+    """
+
+    def find(_reference: Reference, repository: Repository) -> list[str]:
+        listed = read_tags(repository) if selection.needs_list else []
+        for tag in selection.literals:
+            if tag not in listed and repository.resolve(tag) is None:
+                raise NotFound(f"there is no tag {tag}", 404)
+        return selection.select(listed)
+
+    return _for_each(repositories, settings, find)
 
 
 def describe(

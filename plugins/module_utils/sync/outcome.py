@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..model.lock import Lock
+
 #: left out of a result when they are empty
 _OPTIONAL = (
     "name",
@@ -52,6 +54,11 @@ class Outcome:
         """The image failed; what it was to become isn't claimed."""
         self.failed, self.reason, self.msg = True, "failed", message
 
+    @property
+    def settled(self) -> bool:
+        """Whether the image is as it is to be."""
+        return self.reason not in ("", "failed", "not_done")
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for Ansible."""
         values = dict(vars(self))
@@ -70,11 +77,15 @@ class Report:
     credentials: dict[str, str]
     rate_limits: dict[str, dict[str, int]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    pruned: list[dict[str, str]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    lock: Lock | None = None
 
     @property
     def changed(self) -> bool:
         """Whether anything was written, or in check mode would be."""
-        return any(image.changed for image in self.images)
+        written = self.pruned or (self.lock and self.lock.changed)
+        return bool(written) or any(image.changed for image in self.images)
 
     @property
     def failures(self) -> list[Outcome]:
@@ -88,6 +99,9 @@ class Report:
 
     def message(self) -> str:
         """Why the call failed: one line per failed image, "" when it didn't."""
+        return "\n".join(filter(None, [self._about_images(), *self.errors]))
+
+    def _about_images(self) -> str:
         failed, waiting, total = self.failures, self.not_done, len(self.images)
         if total == 1 and (failed or waiting):
             return f"{self.images[0].destination}: {self.images[0].msg}"
@@ -98,8 +112,22 @@ class Report:
         head = "; ".join(parts)
         return "\n".join([f"{head}:", *lines] if lines else [head] if head else [])
 
-    def diff(self) -> dict[str, str]:
-        """The digests before and after, for ``--diff``: changed images only."""
+    def diff(self) -> Any:
+        """The digests before and after, for ``--diff``: what changed only; and the lock's texts."""
+        if self.lock is None or not self.lock.changed:
+            return self._image_diff()
+        name = "lock"
+        return [
+            self._image_diff(),
+            {
+                "before_header": name,
+                "after_header": name,
+                "before": self.lock.text_before(),
+                "after": self.lock.text(),
+            },
+        ]
+
+    def _image_diff(self) -> dict[str, str]:
         before, after = [], []
         for image in self.images:
             if not image.changed or image.failed:
@@ -116,4 +144,7 @@ class Report:
             else:
                 before.append(f"{image.destination} {image.previous_digest or '(absent)'}\n")
                 after.append(f"{image.destination} {image.digest or '(absent)'}\n")
+        for gone in self.pruned:
+            before.append(f"{gone['destination']} {gone['digest']}\n")
+            after.append(f"{gone['destination']} (pruned)\n")
         return {"before": "".join(before), "after": "".join(after)}

@@ -35,11 +35,14 @@ class Removal:
         check_mode: bool,
         failed: Callable[[Image, ImageSyncError], None],
         wanted: Mapping[str, list[Wanted]],
+        spare: bool = False,
     ) -> None:
         """In check mode all is looked at and nothing deleted.
 
-        ``wanted``: what the call's other images made of each repository, by its name.
+        ``wanted``: what the call's other images made of each repository, by its name. ``spare``:
+        what something else uses is kept, and no failure.
         """
+        self._spare = spare
         self._wanted = wanted
         self._workers = workers
         self._check_mode = check_mode
@@ -47,11 +50,18 @@ class Removal:
 
     def run(self, images: list[Image]) -> None:
         """Removes all of them; each one's outcome tells how that ended."""
+        self.remove(self.look(images))
+
+    def look(self, images: list[Image]) -> list[Image]:
+        """Those that are there to be removed; the others' outcomes are known."""
         found = self._workers.map(self._look, images)
+        return [image for image, there in zip(images, found) if there]
+
+    def remove(self, images: list[Image]) -> None:
+        """Removes what ``look`` has found."""
         groups = defaultdict(list)
-        for image, there in zip(images, found):
-            if there:
-                groups[image.repository.name].append(image)
+        for image in images:
+            groups[image.repository.name].append(image)
         for group in groups.values():
             self._remove_group(group)
 
@@ -91,7 +101,7 @@ class Removal:
             for image in images:
                 self._failed(image, error)
             return
-        remover = _Remover(repository, usage, images, self._check_mode)
+        remover = _Remover(repository, usage, images, self._check_mode, self._spare)
         for image in sorted(images, key=lambda image: _order(image, usage)):
             self._attempt(image, remover.remove)
 
@@ -155,10 +165,15 @@ class _Remover:
     """
 
     def __init__(
-        self, repository: Repository, usage: Usage, images: list[Image], check_mode: bool
+        self,
+        repository: Repository,
+        usage: Usage,
+        images: list[Image],
+        check_mode: bool,
+        spare: bool,
     ) -> None:
         self._repository, self._usage = repository, usage
-        self._check_mode = check_mode
+        self._check_mode, self._spare = check_mode, spare
         self._going = {image.declared.destination.tag for image in images}
 
     def remove(self, image: Image) -> None:
@@ -169,6 +184,9 @@ class _Remover:
             _removed(image)  # it went with another image of the call
             return
         uses = self._uses(digest)
+        if tag is None and uses.any and self._spare:
+            image.outcome.reason = "kept"
+            return
         if tag is None:
             uses.refuse("it is deleted by digest")
         # all that has to be read is read before the first deletion
@@ -180,6 +198,9 @@ class _Remover:
             if untagged:
                 usage.forget_tag(tag)
                 self._foresee(image, uses)
+            elif uses.any and self._spare:
+                _kept(image, f"this registry deletes by digest only, and {uses} use it")
+                return
             else:
                 uses.refuse("this registry deletes by digest only")
         if not uses.any and not (untagged and usage.naming(digest)):
@@ -281,6 +302,11 @@ def _check_list(usage: Usage, images: list[Image]) -> None:
 def _order(image: Image, usage: Usage) -> tuple[bool, int]:
     """Tags before bare digests, and indexes before what they keep alive: all may go in one call."""
     return image.declared.destination.tag is None, len(usage.above(image.outcome.previous_digest))
+
+
+def _kept(image: Image, why: str) -> None:
+    image.outcome.reason = "kept"
+    image.outcome.warnings.append(f"{image.declared.destination} was kept: {why}")
 
 
 def _removed(image: Image) -> None:

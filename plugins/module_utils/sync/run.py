@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError, NothingLeft
+from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NothingLeft
 from ..model.manifest import Manifest
 from ..model.sizes import format_span
 from ..stores.base import Written
@@ -20,11 +20,14 @@ from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .attached import Attachments
-from .declared import Declared
+from .declared import Declared, Entry
+from .expand import Expansion
 from .image import Image
 from .integrity import Integrity
 from .limits import NO_LIMITS, Limits, TooMuch
+from .locking import NO_LOCK, Locking
 from .outcome import Report
+from .prune import NO_PRUNING, Pruned, PruneOptions, Pruning
 from .removal import Removal
 from .survey import Survey
 from .transfer import Totals, Transfer
@@ -55,18 +58,22 @@ class Stop:
 
 
 def sync(
-    declared: list[Declared],
+    declared: list[Entry],
     settings: Settings,
     check_mode: bool = False,
     fail_fast: bool = False,
     stop: Stop | None = None,
     limits: Limits = NO_LIMITS,
+    locking: Locking = NO_LOCK,
+    prune: PruneOptions = NO_PRUNING,
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
-    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop(), limits)
+    call = _Call(
+        declared, settings, check_mode, fail_fast, stop or Stop(), limits, locking, prune
+    )
     try:
         call.run()
     finally:
@@ -77,12 +84,14 @@ def sync(
 class _Call:
     def __init__(
         self,
-        declared: list[Declared],
+        declared: list[Entry],
         settings: Settings,
         check_mode: bool,
         fail_fast: bool,
         stop: Stop,
         limits: Limits,
+        locking: Locking,
+        prune: PruneOptions,
     ) -> None:
         self._began = time.monotonic()
         self._network = Network(settings)
@@ -91,43 +100,84 @@ class _Call:
         self._workers = Workers(settings.concurrency, lambda: stop.requested)
         self._check_mode, self._fail_fast = check_mode, fail_fast
         self._lock = threading.Lock()
-        self._limits = limits
+        self._limits, self._locking, self._prune = limits, locking, prune
+        self._pruned = Pruned([], [], [])
         self._timer = _deadline(limits.deadline, stop)
         self._ended = ""
         self._totals = Totals()
-        places = Places(self._network)
-        self._images = [
-            Image(
-                d,
-                places.repository(d.destination, write=not check_mode),
-                places.repository(d.source) if d.source else None,
-            )
-            for d in declared
-        ]
+        self._places = Places(self._network)
+        self._expansion = Expansion(
+            declared, self._opened, settings, locking.tags if locking.frozen else None
+        )
+        self._images = self._expansion.images
+
+    def _opened(self, declared: Declared) -> Image:
+        return Image(
+            declared,
+            self._places.repository(declared.destination, write=not self._check_mode),
+            self._places.repository(declared.source) if declared.source else None,
+        )
 
     def run(self) -> None:
-        wanted = [i for i in self._images if i.declared.state != "absent"]
-        unwanted = [i for i in self._images if i.declared.state == "absent"]
         try:
+            self._images = self._expansion.run(self._workers, self._failed)
+            if self._network.pace.cancelled:
+                return
+            self._look_into_lock()
+            wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
+            unwanted = [i for i in self._images if i.open and i.declared.state == "absent"]
             Survey(self._workers, self._failed).run(wanted)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
             # the transfer lets go of them
-            manifests = {id(i): tuple(i.tree.values()) for i in changes if unwanted}
+            removes = unwanted or self._prune.mode != "none"
+            manifests = {id(i): tuple(i.tree.values()) for i in changes if removes}
             if not self._network.pace.cancelled:
                 transfer = Transfer(
                     self._workers, self._check_mode, self._failed, self._limits.max_bytes
                 )
                 self._totals = transfer.totals
                 transfer.run(changes)
-            if unwanted and not self._network.pace.cancelled:
+            if removes and not self._network.pace.cancelled:
                 # last, so that a digest that a tag has just left counts as free
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
+                self._prune_rest(users)
         except TooMuch as error:
             self._ended = str(error)
         except Cancelled:
             pass
+
+    def _look_into_lock(self) -> None:
+        for image in self._images:
+            try:
+                if image.open:
+                    self._locking.prepare(image)
+            except InvalidInput as error:
+                self._failed(image, error)
+
+    def _prune_rest(self, users: dict[str, list[Wanted]]) -> None:
+        if self._prune.mode == "none":
+            return
+        if any(image.open or not image.outcome.settled for image in self._images):
+            self._pruned.warnings.append("nothing was pruned, as not all images are at their place")
+            return
+        lock = self._locking.lock
+        pruning = Pruning(self._prune, lock, self._places, self._workers, self._check_mode)
+        try:
+            self._pruned = pruning.run(self._images, users)
+        except Cancelled:
+            raise
+        except ImageSyncError as error:
+            self._pruned.errors.append(f"pruning failed: {error}")
+
+    def _save_lock(self) -> None:
+        self._locking.learn(self._images)
+        try:
+            if not self._check_mode:
+                self._locking.save()
+        except InvalidInput as error:
+            self._pruned.errors.append(str(error))
 
     def _failed(self, image: Image, error: ImageSyncError) -> None:
         with self._lock:
@@ -153,12 +203,17 @@ class _Call:
         for image in self._images:
             if image.open:
                 image.give_up(ended)
+        self._save_lock()
+        scrub = self._network.scrub
         return Report(
             [image.outcome for image in self._images],
             self._stats(),
             dict(sorted(self._network.keychain.kinds.items())),
             self._network.quotas.told(),
-            [self._network.scrub(warning) for warning in self._warnings()],
+            [scrub(warning) for warning in self._warnings()],
+            self._pruned.deleted,
+            [scrub(error) for error in self._pruned.errors],
+            self._locking.lock,
         )
 
     def _stats(self) -> dict[str, Any]:
@@ -180,7 +235,7 @@ class _Call:
 
     def _warnings(self) -> list[str]:
         own = [warning for image in self._images for warning in image.outcome.warnings]
-        return self._network.settings.warnings() + own
+        return self._network.settings.warnings() + own + self._pruned.warnings
 
 
 def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:

@@ -20,7 +20,7 @@ from ..model.errors import Cancelled, ImageSyncError, InvalidContent, RegistryEr
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..stores.base import TagPage
 from .image import Image
-from .wanted import read_source, source_of, wanted_digest
+from .wanted import read_wanted, source_of, wanted_digest
 from .workers import Workers
 
 #: what is missing is read before what has changed: under a limit of requests it counts more
@@ -162,7 +162,7 @@ class Survey:
 
     def _read_tree(self, image: Image, digest: str) -> None:
         if image.top is None:
-            image.top = read_source(image, digest)
+            image.top = read_wanted(image, digest)
         image.tree[digest] = image.top
         if image.whole:
             return

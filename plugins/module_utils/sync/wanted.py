@@ -7,7 +7,8 @@
 from __future__ import annotations
 
 from ..model.config import ImageConfig, has_config, parse_config
-from ..model.errors import InvalidContent, NotFound, RegistryError
+from ..model.errors import InvalidContent, InvalidInput, NotFound, RegistryError
+from ..model.lock import is_for
 from ..model.manifest import Manifest
 from ..model.platforms import choose
 from ..model.reference import Reference
@@ -21,11 +22,25 @@ def wanted_digest(image: Image) -> str:
 
     Raises ImageSyncError, among them NotFound for a source that doesn't exist.
     """
+    if image.frozen:
+        return _from_lock(image)
     if image.declared.platforms:
-        return _of_platforms(image)
+        return _in_lock(image) or _of_platforms(image, source_of(image)[0].pointer)
     digest = _source_digest(image)
     image.wants(digest)
     return digest
+
+
+def read_wanted(image: Image, digest: str) -> Manifest:
+    """The manifest of ``wanted_digest``, where that didn't have to read it."""
+    source_digest = image.outcome.source_digest
+    partly = image.frozen and image.declared.platforms and digest != source_digest
+    if partly and _of_platforms(image, source_digest) != digest:
+        raise InvalidContent(
+            f"{image.declared.source}: these platforms of {source_digest} aren't {digest}, as the "
+            "lock says"
+        )
+    return image.top or read_source(image, digest)
 
 
 def source_of(image: Image) -> tuple[Reference, Repository]:
@@ -64,9 +79,38 @@ def _source_digest(image: Image) -> str:
     return found.digest
 
 
-def _of_platforms(image: Image) -> str:
-    reference, _source = source_of(image)
-    top = read_source(image, reference.pointer)
+def _from_lock(image: Image) -> str:
+    """Without asking the source."""
+    locked, declared = image.locked, image.declared
+    if locked is None:
+        raise InvalidInput(f"{declared.source} isn't in the lock, and lock_mode is frozen")
+    whole = not declared.platforms and locked.digest == locked.source_digest
+    if not whole and not is_for(locked, declared.platforms, declared.platforms_missing == "skip"):
+        raise InvalidInput(
+            f"the lock has {declared.source} for {', '.join(locked.platforms) or 'no platform'}, "
+            "other platforms are declared, and lock_mode is frozen"
+        )
+    image.wants(locked.source_digest)
+    image.outcome.platforms = list(locked.platforms)
+    return locked.digest
+
+
+def _in_lock(image: Image) -> str:
+    """What the lock has, if it still holds at both sides; "" if it doesn't."""
+    locked, previous = image.locked, image.previous
+    if not locked or not previous or previous.digest != locked.digest:
+        return ""
+    if not is_for(locked, image.declared.platforms):
+        return ""
+    if _source_digest(image) != locked.source_digest:
+        return ""
+    image.wants(locked.source_digest)
+    image.outcome.platforms = list(locked.platforms)
+    return locked.digest
+
+
+def _of_platforms(image: Image, pointer: str) -> str:
+    top = read_source(image, pointer)
     image.wants(top.digest)
     wanted = image.declared.platforms
     try:

@@ -75,13 +75,17 @@ class Answer:
             raise InvalidContent(
                 f"{_host(self.url)} sent {encoding[:40]!r} encoded content, which wasn't asked for"
             )
-        with _reading(self.url):
-            while True:
-                part = self._raw.read(size, decode_content=False)
-                if not part:
-                    self._end()
-                    return
-                yield part
+        try:
+            with _reading(self.url):
+                while True:
+                    part = self._raw.read(size, decode_content=False)
+                    if not part:
+                        self._end()
+                        return
+                    yield part
+        except ConnectionFailed:
+            self.close()  # the failure may be remembered, and this answer with it
+            raise
 
     def drain(self) -> None:
         """Reads a short rest, so that the connection can be used again; else closes it."""

@@ -200,28 +200,18 @@ class RegistryClient:
         how many seconds more than usual the answer may take. Raises NothingLeft, unsent, where
         the registry's limit is known to be used up.
         """
-        with self._quota.asking(is_question(self.host, method, url)):
-            return self._once(method, url, what, need, ok, headers, body, patience)
-
-    def _once(
-        self,
-        method: str,
-        url: str,
-        what: str,
-        need: Need,
-        ok: tuple[int, ...],
-        headers: Mapping[str, str] | None,
-        body: Body,
-        patience: int,
-    ) -> Answer:
         send = _Sending(self, method, headers or {}, body, patience, what)
-        with self._auth.opening():
+        question = is_question(self.host, method, url)
+        # in this order: the first answer may also tell how many requests are left
+        with self._auth.opening(), self._quota.asking(question):
             sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
             answer = self._try(send, url, need, sent)
             challenges = self._challenges(answer) if answer.status == 401 and 401 not in ok else []
         again = self._again(answer, challenges, what, need, sent, ok)
         if again:
-            first, answer = answer.status, self._try(send, url, need, again)
+            first = answer.status
+            with self._quota.asking(question):
+                answer = self._try(send, url, need, again)
             self._auth.compared(need, sent, first, again, answer.status)
         if answer.status in ok:
             if method == "HEAD":

@@ -181,7 +181,9 @@ class Quotas:
 
 
 def is_question(host: str, method: str, path: str) -> bool:
-    """Whether a request counts against limits; HEAD is free at Docker Hub."""
-    if method not in ("GET", "HEAD") or (method == "HEAD" and host == DOCKER_HUB):
+    """Whether a request counts against limits; at Docker Hub it's reading manifests alone."""
+    if host == DOCKER_HUB:
+        return method == "GET" and "/manifests/" in path
+    if method not in ("GET", "HEAD"):
         return False
     return any(part in path for part in ("/manifests/", "/tags/list", "/referrers/"))

@@ -133,9 +133,9 @@ class Retrier:
                     if isinstance(error, ConnectionFailed) and error.host:
                         self._unreachable.add(error.host)
                     raise _exhausted(error, attempt + 1, time.monotonic() - began) from None
+                self._wait(host, error, attempt)
                 with self._lock:
                     self.count += 1
-                self._wait(host, error, attempt)
                 attempt += 1
 
     def _is_known_unreachable(self, error: ImageSyncError) -> bool:

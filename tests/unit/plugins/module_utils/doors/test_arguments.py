@@ -13,10 +13,12 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
     image_sync,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
-    check_masking,
     read_settings,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.masking import (
+    check_masking,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.outcome import (
     Outcome,
     Report,
@@ -131,7 +133,7 @@ def no_sync(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_one_image(no_sync: list[Any]) -> None:
     image_sync.image_sync({**SYNC, "source": "a:1", "destination": "r.example/a"}, True)
-    ((declared, settings, check_mode, fail_fast, stop, limits),) = no_sync
+    ((declared, settings, check_mode, fail_fast, stop, limits, *_rest),) = no_sync
     assert [str(image.destination) for image in declared] == ["r.example/a:1"]
     assert (settings.retries, check_mode, fail_fast) == (5, True, False)
     assert stop is None
@@ -141,7 +143,7 @@ def test_one_image(no_sync: list[Any]) -> None:
 def test_limits_are_read(no_sync: list[Any]) -> None:
     given = {"bandwidth_limit": "20M", "max_bytes": "1.5G", "deadline": 30}
     image_sync.image_sync({**SYNC, "images": [], **given}, False)
-    ((_declared, settings, _check_mode, _fail_fast, _stop, limits),) = no_sync
+    ((_declared, settings, _check_mode, _fail_fast, _stop, limits, *_rest),) = no_sync
     assert settings.bandwidth_limit == 20 << 20
     assert limits == (3 << 29, 1800.0)
 

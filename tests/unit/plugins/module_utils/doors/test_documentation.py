@@ -16,6 +16,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
     CONNECTION_OPTIONS,
+    FILTER_OPTIONS,
     REGISTRY_OPTIONS,
 )
 from ansible_collections.imagesync.registry.tests.unit.support import PLUGINS
@@ -85,13 +86,22 @@ def test_the_fragment_of_plugins_on_the_controller() -> None:
     lookup = documented(FRAGMENTS, "PLUGIN")
     module = {k: v for k, v in documented(FRAGMENTS).items() if "." not in k}
     assert lookup.keys() == module.keys()
-    used = document(PLUGINS / "lookup" / "image_digest.py", "DOCUMENTATION")
-    for name in ("_connection.plugin", "_connection.limits"):
-        assert f"imagesync.registry.{name}" in used["extends_documentation_fragment"]
+    for file in (PLUGINS / "lookup").glob("*.py"):
+        used = document(file, "DOCUMENTATION")
+        for name in ("_connection.plugin", "_connection.limits"):
+            assert f"imagesync.registry.{name}" in used["extends_documentation_fragment"]
     options = document(FRAGMENTS, "PLUGIN")["options"]
     for name in ("registries", "auth_file"):
         assert options[name]["vars"] == [{"name": f"imagesync_{name}"}]
         assert options[name]["env"] == [{"name": f"IMAGESYNC_{name.upper()}"}]
+
+
+def test_the_lookup_that_selects() -> None:
+    """It takes what the module's option ``filter`` does, and ``tags``."""
+    own = documented(PLUGINS / "lookup" / "image_tags.py")
+    del own["_terms"]
+    tags = {"tags": image_sync.ARGUMENT_SPEC["tags"]}
+    assert own == flat({**tags, **FILTER_OPTIONS}, "options")
 
 
 def test_what_is_secret_is_not_logged() -> None:
@@ -111,6 +121,11 @@ def test_the_defaults_of_the_contract() -> None:
         "referrers": "with_image",
         "integrity": "tag",
         "platforms_missing": "fail",
+        "lock_mode": "update",
+        "prune": "none",
+        "prune_limit": 10,
+        "filter.max_tags": 200,
+        "images.filter.max_tags": 200,
     }
     assert spec["state"]["choices"] == ["absent", "present", "staged"]
     assert spec["existing"]["choices"] == ["fail", "keep", "replace"]

@@ -11,8 +11,11 @@ import pytest
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
     Declared,
+    Entry,
+    Several,
     read_image,
     read_images,
+    unique,
 )
 from ansible_collections.imagesync.registry.tests.unit.support import A, B
 
@@ -23,6 +26,7 @@ DESTINATION = "r.example/app"
 
 def one(**values: Any) -> Declared:
     (found,) = read_image({**DEFAULTS, "source": SOURCE, "destination": DESTINATION, **values})
+    assert isinstance(found, Declared)
     return found
 
 
@@ -136,7 +140,8 @@ def test_immutable_is_about_the_sources_tag() -> None:
 
 
 def many(*entries: dict[str, Any], **defaults: Any) -> list[Declared]:
-    return read_images(entries, {**DEFAULTS, **defaults})
+    found = read_images(entries, {**DEFAULTS, **defaults})
+    return [image for image in found if isinstance(image, Declared)]
 
 
 def entry(**values: Any) -> dict[str, Any]:
@@ -232,3 +237,138 @@ def test_one_source_for_two_destinations() -> None:
 def test_errors_name_their_entry(bad: dict[str, Any], label: str) -> None:
     with pytest.raises(InvalidInput, match=label):
         many(entry(destination="r.example/fine"), bad)
+
+
+# several tags
+
+UNTAGGED = {"source": "quay.io/app", "destination": DESTINATION}
+
+
+def pairs(entries: list[Entry]) -> list[tuple[str, str]]:
+    assert all(isinstance(image, Declared) for image in entries)
+    return [(str(i.source), str(i.destination)) for i in entries if isinstance(i, Declared)]
+
+
+def test_tags_by_name_are_images_at_once() -> None:
+    found = read_image({**DEFAULTS, **UNTAGGED, "tags": ["1.2", "latest", "1.10", "1.2"]})
+    tags = ["1.10", "1.2", "latest"]
+    assert pairs(found) == [(f"quay.io/app:{tag}", f"{DESTINATION}:{tag}") for tag in tags]
+
+
+def test_each_tag_has_the_options_of_its_entry() -> None:
+    entry = {**UNTAGGED, "name": "web", "tags": ["1.2", "stable"], "existing": "keep"}
+    first, second = many({**entry, "destination_tag": "v{tag}", "immutable_tags": [r"\d.*"]})
+    assert (first.name, first.existing, first.immutable) == ("web", "keep", True)
+    assert (second.name, second.existing, second.immutable) == ("web", "keep", False)
+    assert [first.destination.tag, second.destination.tag] == ["v1.2", "vstable"]
+
+
+def test_what_needs_the_list_is_known_later() -> None:
+    entry = {**UNTAGGED, "name": "web", "tags": ["1.x", "stable"], "immutable_tags": ["1.3"]}
+    (several,) = read_images([entry], {**DEFAULTS, "destination_tag": "v{tag}"})
+    assert isinstance(several, Several)
+    assert (str(several.base.source), str(several.base.destination)) == ("quay.io/app", DESTINATION)
+    assert several.base.name == "web"
+    assert pairs([*several.named()]) == [("quay.io/app:stable", f"{DESTINATION}:vstable")]
+    found = several.select(["1.2", "1.3", "2", "stable"])
+    assert [str(image.source) for image in found] == [
+        f"quay.io/app:{tag}" for tag in ("1.3", "1.2", "stable")
+    ]
+    assert [image.immutable for image in found] == [True, False, False]
+
+
+def test_tags_and_filter_of_the_call_are_for_all_entries() -> None:
+    entries = [UNTAGGED, {**UNTAGGED, "destination": "b", "tags": ["9"]}]
+    first, second, third = read_images(entries, {**DEFAULTS, "tags": ["1", "2"]})
+    assert pairs([third]) == [("quay.io/app:9", "docker.io/library/b:9")]
+    assert pairs([first, second])[0] == ("quay.io/app:2", f"{DESTINATION}:2")
+    whole, ranged = read_images(
+        [{**UNTAGGED, "filter": {}}, {**UNTAGGED, "destination": "b"}],
+        {**DEFAULTS, "filter": {"semver": "^1"}},
+    )
+    assert isinstance(whole, Several) and isinstance(ranged, Several)
+    assert (whole.selection.filter.semver, ranged.selection.all_tags) == (None, True)
+    assert ranged.selection.filter.semver
+
+
+def test_several_that_are_equal_are_one() -> None:
+    entry = {**UNTAGGED, "filter": {"semver": "^1"}}
+    other = {**UNTAGGED, "filter": {"semver": "^2"}}
+    assert len(read_images([entry, dict(entry), other], DEFAULTS)) == 2
+
+
+def test_a_tag_by_name_is_compared_before_the_list_is_read() -> None:
+    several = {**UNTAGGED, "tags": ["1", "2.x"]}
+    with pytest.raises(InvalidInput, match=r"images are declared for r\.example/app:1"):
+        many(several, entry(source="quay.io/other:1"))
+    with pytest.raises(InvalidInput, match=r"images are declared for r\.example/app:x"):
+        many({**UNTAGGED, "tags": ["1", "2"], "destination_tag": "x"})
+    assert len(read_images([several, entry(source="quay.io/app:1")], DEFAULTS)) == 2
+    equal = [{**UNTAGGED, "tags": ["1", "2"]}, {**UNTAGGED, "tags": ["2", "3"]}]
+    assert [image.destination.tag for image in many(*equal)] == ["2", "1", "3"]
+
+
+def test_unique() -> None:
+    images = [one(), one(), one(source="quay.io/app:2")]
+    assert unique(images) == [images[0], images[2]]
+    with pytest.raises(InvalidInput, match=r"from quay\.io/app:1\.2 and from quay\.io/other"):
+        unique([one(), one(source="quay.io/other:1.2")])
+
+
+@pytest.mark.parametrize("source", [None, "quay.io/app"])
+def test_absent_tags(source: str | None) -> None:
+    found = read_image(
+        {
+            **UNTAGGED,
+            "source": source,
+            "state": "absent",
+            "tags": ["1", "2"],
+            "destination_tag": "v{tag}",
+            "filter": {"semver": "^1"},
+        }
+    )
+    assert pairs(found) == [("None", f"{DESTINATION}:v2"), ("None", f"{DESTINATION}:v1")]
+
+
+TAGS: dict[str, Any] = {**UNTAGGED, "tags": ["1.2"]}
+FILTER: dict[str, Any] = {**UNTAGGED, "filter": {"semver": "^1"}}
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        ({**TAGS, "source": SOURCE}, "source quay.io/app:1.2 has a tag or a digest; with tags"),
+        ({**FILTER, "source": SOURCE}, "source .* has a tag"),
+        ({**FILTER, "source": f"quay.io/app@{A}"}, "source .* has a tag or a digest"),
+        ({**TAGS, "destination": f"{DESTINATION}:1"}, "destination .* has a tag or a digest"),
+        ({**FILTER, "destination": f"{DESTINATION}:1"}, "destination .* destination_tag says"),
+        ({**FILTER, "destination": f"{DESTINATION}@{A}"}, "destination .* has a tag or a digest"),
+        ({**TAGS, "source": None}, "source is missing"),
+        ({**TAGS, "destination": ""}, "destination is missing"),
+        ({**FILTER, "source": DESTINATION}, "source and destination are the same: r.example/app"),
+        ({**TAGS, "source": DESTINATION}, "source and destination are the same"),
+        ({**FILTER, "destination_tag": "-{tag}"}, "'-0' is not a tag"),
+        ({**FILTER, "destination_tag": "{tag: null}"}, "is a mapping"),
+        ({**FILTER, "destination_tag": "{name}"}, "only {tag} may"),
+        ({**FILTER, "immutable_tags": ["("]}, "immutable_tags: .* is no valid regex"),
+        ({**FILTER, "state": "absent"}, "state: absent removes only tags that are given by name"),
+        ({**TAGS, "state": "absent", "tags": ["1.x"]}, "state: absent removes only tags"),
+        ({**TAGS, "tags": []}, "tags is empty"),
+        ({**TAGS, "tags": ["a b"]}, "tags: 'a b' is not a tag"),
+        ({**TAGS, "filter": {"newest": 0}}, "filter.newest"),
+        ({**UNTAGGED, "filter": {"semver": "x.y"}}, "filter.semver"),
+    ],
+)
+def test_what_is_refused_of_several(values: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        read_image({**DEFAULTS, **values})
+
+
+def test_tags_within_one_repository() -> None:
+    entry = {**TAGS, "source": DESTINATION, "destination_tag": "old-{tag}"}
+    assert pairs([*many(entry)]) == [(f"{DESTINATION}:1.2", f"{DESTINATION}:old-1.2")]
+    found = read_image({**FILTER, "source": DESTINATION, "destination_tag": "stable"})
+    (several,) = found
+    assert isinstance(several, Several)
+    with pytest.raises(InvalidInput, match="are the same"):
+        several.at("stable")

@@ -1,0 +1,126 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""From entries that stand for several tags to one image for each of them.
+
+Every source repository that is selected from is listed once, however many entries do so. An
+entry whose list can't be read, or of which nothing matches, fails by itself; the tags that it
+gives by name need no list, and go on.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Callable
+
+from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NotFound
+from ..stores.base import Repository
+from ..transport.settings import Settings
+from .declared import Declared, Entry, Several, unique
+from .image import Image
+from .masking import check_masking
+from .workers import Workers
+
+
+class Expansion:
+    """The images of a call: ``images`` before it is known what entries with tags stand for."""
+
+    def __init__(
+        self,
+        declared: Iterable[Entry],
+        opened: Callable[[Declared], Image],
+        settings: Settings,
+        locked_tags: Callable[[Several], list[str]] | None = None,
+    ) -> None:
+        """``opened`` makes an Image of its declaration.
+
+        ``locked_tags`` tells, in place of the source, which tags there are.
+        """
+        self._opened, self._settings, self._locked_tags = opened, settings, locked_tags
+        self._items = [
+            (item if isinstance(item, Several) else None, opened(_declared(item)))
+            for item in declared
+        ]
+        #: by the number of the item
+        self._found: dict[int, list[Declared]] = {}
+
+    @property
+    def images(self) -> list[Image]:
+        """One for each entry; that of an entry with tags has none."""
+        return [image for _several, image in self._items]
+
+    def run(self, workers: Workers, failed: Callable[[Image, ImageSyncError], None]) -> list[Image]:
+        """All images, in the order declared, tags of an entry newest first.
+
+        Entries that ``failed`` was told of are among them. Raises InvalidInput when two images
+        are for the same destination.
+        """
+        groups = defaultdict(list)
+        for number, (several, _image) in enumerate(self._items):
+            if several:
+                groups[str(several.base.source)].append(number)
+        for group in groups.values():
+            workers.submit((1,), lambda group=group: self._read(group, failed))  # type: ignore[misc]
+        workers.finish()
+        return self._expanded() if groups else self.images
+
+    def _read(self, group: list[int], failed: Callable[[Image, ImageSyncError], None]) -> None:
+        """Lists one repository, for all entries that select from it."""
+        tags: list[str] = []
+        error: ImageSyncError | None = None
+        try:
+            if self._locked_tags is None:
+                tags = read_tags(self._items[group[0]][1].source)
+        except Cancelled:
+            return
+        except ImageSyncError as caught:
+            error = caught
+        for number in group:
+            several, image = self._items[number]
+            if several is None:
+                continue
+            try:
+                if error:
+                    raise error
+                there = self._locked_tags(several) if self._locked_tags else tags
+                self._found[number] = several.select(there)
+            except ImageSyncError as caught:
+                self._found[number] = several.named()
+                failed(image, caught)
+
+    def _expanded(self) -> list[Image]:
+        """The entries themselves stay where they failed, or where there was no time for them."""
+        known = [
+            self._found.get(number, []) if several else [image.declared]
+            for number, (several, image) in enumerate(self._items)
+        ]
+        # a tag that entries with different names select is the first one's
+        wanted = unique(declared._replace(name="") for group in known for declared in group)
+        texts = ((str(one.source or ""), str(one.destination)) for one in wanted)
+        check_masking(self._settings, itertools.chain.from_iterable(texts))
+        images, seen = [], set()
+        for number, (several, image) in enumerate(self._items):
+            if several and not (image.open and number in self._found):
+                images.append(image)
+            for declared in known[number]:
+                if declared.place not in seen:
+                    seen.add(declared.place)
+                    images.append(self._opened(declared) if several else image)
+        return images
+
+
+def read_tags(repository: Repository | None) -> list[str]:
+    """All tags of a repository that exists; raises ImageSyncError."""
+    if repository is None:
+        raise InvalidInput("this image has no source")
+    tags = repository.tags()
+    if not tags and not repository.first_tags().exists:
+        raise NotFound(f"the repository {repository.name} doesn't exist", 404)
+    return tags
+
+
+def _declared(item: Entry) -> Declared:
+    return item.base if isinstance(item, Several) else item

@@ -1,0 +1,98 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The lock during a call: what it says of images, and what it learns of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ..model.errors import InvalidInput
+from ..model.lock import Lock, Locked
+from ..model.reference import parse_reference
+from .declared import Several
+from .image import Image
+from .lock_file import LockFile
+
+MODES = ("update", "frozen")
+#: the image is at its place, and is what its source names
+_THERE = ("absent", "digest_differs", "in_sync", "incomplete", "referrers_missing")
+
+
+class Locking(NamedTuple):
+    """``lock``: None where there is none. ``file``: where it is kept, if not by the caller."""
+
+    lock: Lock | None = None
+    frozen: bool = False
+    file: LockFile | None = None
+
+    def prepare(self, image: Image) -> None:
+        """Tells an image what the lock has of it; raises InvalidInput in a frozen call."""
+        if self.lock is None or image.declared.source is None:
+            return
+        locked = self.lock.images.get(image.outcome.destination)
+        if locked and locked.source == image.outcome.source:
+            image.locked = locked
+        image.frozen = self.frozen
+        if self.frozen and not image.locked and not image.declared.immutable:
+            other = f" (it is there from {locked.source})" if locked else ""
+            raise InvalidInput(
+                f"{image.outcome.source} for {image.outcome.destination} isn't in the lock{other}, "
+                "and lock_mode is frozen"
+            )
+
+    def tags(self, several: Several) -> list[str]:
+        """The tags of an entry's source that are locked for its destination.
+
+        Raises InvalidInput where there is none.
+        """
+        source, found = several.base.source, []
+        for key, locked in (self.lock.images if self.lock else {}).items():
+            place = parse_reference(locked.source)
+            same = source is not None and place.name == source.name and place.tag
+            if same and place.tag and str(several.at(place.tag).destination) == key:
+                found.append(place.tag)
+        if not found:
+            raise InvalidInput(
+                f"nothing of {source} is locked for {several.base.destination}, and lock_mode is "
+                "frozen"
+            )
+        return found
+
+    def save(self) -> None:
+        """Writes the file, if there is one and something changed; raises InvalidInput."""
+        if self.file and self.lock and self.lock.changed:
+            self.file.write(self.lock)
+
+    def learn(self, images: Iterable[Image]) -> None:
+        """What became of the images; a failed or staged one keeps what the lock had."""
+        if self.lock is None:
+            return
+        for image in images:
+            outcome, key = image.outcome, image.outcome.destination
+            if image.declared.state == "absent":
+                if outcome.reason == "removed" or (
+                    outcome.reason == "in_sync" and not outcome.warnings
+                ):
+                    self.lock.images.pop(key, None)
+            elif outcome.reason in _THERE and not outcome.failed and outcome.source_digest:
+                self.lock.images[key] = self._entry(image)
+
+    def _entry(self, image: Image) -> Locked:
+        outcome = image.outcome
+        old = self.lock.images.get(outcome.destination) if self.lock else None
+        platforms = tuple(outcome.platforms)
+        if not platforms and old and old.digest == outcome.digest:
+            platforms = old.platforms  # an image in sync isn't read
+        return Locked(
+            outcome.source,
+            outcome.source_digest,
+            outcome.digest,
+            outcome.media_type or (old.media_type if old and old.digest == outcome.digest else ""),
+            platforms,
+        )
+
+
+NO_LOCK = Locking()

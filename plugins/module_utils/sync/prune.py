@@ -1,0 +1,190 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""``prune``: what is at the destinations and isn't declared any more goes.
+
+With a lock, what it says we put there; without one, every other tag of the repositories that the
+call writes to. All of it is looked at before the first deletion.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from ..model.descriptor import Descriptor
+from ..model.errors import ImageSyncError
+from ..model.lock import Lock
+from ..model.reference import Reference, parse_reference
+from ..stores.places import Places
+from .declared import Declared
+from .image import Image
+from .removal import Removal
+from .usage import Wanted
+from .workers import Workers
+
+MODES = ("none", "lock", "repository")
+#: tags of what belongs to another image: OCI's tag schema, and cosign's
+_ATTACHED = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z]+)?")
+
+
+class PruneOptions(NamedTuple):
+    """``declared``: elsewhere; without tag and digest it stands for all tags of a repository.
+
+    ``protect``: searched for in full destination references. ``limit``: the most deletions.
+    """
+
+    mode: str = "none"
+    declared: tuple[Reference, ...] = ()
+    protect: tuple[re.Pattern[str], ...] = ()
+    limit: int = 10
+
+
+NO_PRUNING = PruneOptions()
+
+
+class Pruned(NamedTuple):
+    """What was deleted, or in check mode would be; what was noticed; what failed."""
+
+    deleted: list[dict[str, str]]
+    warnings: list[str]
+    errors: list[str]
+
+
+class Pruning:
+    """Finds and deletes what isn't declared; for calls in which everything else went well."""
+
+    def __init__(
+        self,
+        options: PruneOptions,
+        lock: Lock | None,
+        places: Places,
+        workers: Workers,
+        check_mode: bool,
+    ) -> None:
+        """``lock`` forgets what is deleted, and what is gone or not ours any more."""
+        self._options, self._lock, self._places = options, lock, places
+        self._workers, self._check_mode = workers, check_mode
+        self._warnings: list[str] = []
+        self._errors: list[str] = []
+
+    def run(self, images: list[Image], users: Mapping[str, list[Wanted]]) -> Pruned:
+        """``images``: those of the call; ``users``: what they use in each repository."""
+        removal = Removal(
+            self._workers, self._check_mode, self._note, self._with_declared(users), spare=True
+        )
+        if self._options.mode == "lock":
+            candidates = self._undeclared_in_lock(images) + self._left_behind(images)
+        else:
+            candidates = self._other_tags(images)
+        there = removal.look(candidates)
+        going = [image for image in there if self._is_ours(image)]
+        if len(going) > self._options.limit:
+            names = ", ".join(str(image.declared.destination) for image in going[:20])
+            self._errors.append(
+                f"{len(going)} images would be pruned, and prune_limit is {self._options.limit}: "
+                f"nothing was deleted. They are: {names}{', ...' if len(going) > 20 else ''}"
+            )
+            return Pruned([], self._warnings, self._errors)
+        removal.remove(going)
+        return Pruned(self._conclude(candidates), self._warnings, self._errors)
+
+    # what may go
+
+    def _undeclared_in_lock(self, images: list[Image]) -> list[Image]:
+        known = {image.outcome.destination for image in images}
+        keys = self._lock.images if self._lock else {}
+        found = [parse_reference(key) for key in keys if key not in known]
+        return [self._unwanted(place) for place in found if not self._is_kept(place)]
+
+    def _left_behind(self, images: list[Image]) -> list[Image]:
+        """The digests that moved tags named before, where it was we who put them there."""
+        before = self._lock.before if self._lock else {}
+        found = {}
+        for image in images:
+            outcome = image.outcome
+            old = before.get(outcome.destination)
+            if outcome.reason == "digest_differs" and old and old.digest == outcome.previous_digest:
+                place = image.declared.destination._replace(tag=None, digest=old.digest)
+                if not self._is_kept(place) and not self._is_kept(image.declared.destination, True):
+                    found[str(place)] = self._unwanted(place)
+        return list(found.values())
+
+    def _other_tags(self, images: list[Image]) -> list[Image]:
+        wanted = {(i.declared.destination.name, i.declared.destination.tag) for i in images}
+        repositories = {i.repository.name: i for i in images if i.declared.state != "absent"}
+        found = []
+        for name, image in sorted(repositories.items()):
+            for tag in sorted(image.repository.tags()):
+                place = image.declared.destination._replace(tag=tag, digest=None)
+                known = (name, tag) in wanted or _ATTACHED.fullmatch(tag)
+                if not known and not self._is_kept(place):
+                    found.append(self._unwanted(place))
+        return found
+
+    def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
+        """Whether it is declared elsewhere, or protected."""
+        if any(pattern.search(str(place)) for pattern in self._options.protect):
+            return True
+        return not protected_only and any(
+            other.name == place.name
+            and ((not other.tag and not other.digest) or other.tag == place.tag)
+            and (other.tag or not other.digest or other.digest == place.digest)
+            for other in self._options.declared
+        )
+
+    def _unwanted(self, place: Reference) -> Image:
+        declared = Declared("", None, place, "absent", "replace", False)
+        return Image(declared, self._places.repository(place, write=not self._check_mode), None)
+
+    # what goes
+
+    def _is_ours(self, image: Image) -> bool:
+        locked = self._lock.images.get(image.outcome.destination) if self._lock else None
+        if self._options.mode != "lock" or image.declared.destination.tag is None:
+            return True
+        if locked and locked.digest == image.outcome.previous_digest:
+            return True
+        self._warnings.append(
+            f"{image.outcome.destination} isn't declared any more and was kept: it names "
+            f"{image.outcome.previous_digest}, which isn't what the lock says was put there"
+        )
+        self._forget(image)
+        return False
+
+    def _conclude(self, candidates: list[Image]) -> list[dict[str, str]]:
+        deleted = []
+        for image in candidates:
+            outcome = image.outcome
+            self._warnings += outcome.warnings
+            if outcome.reason == "removed":
+                deleted.append(
+                    {"destination": outcome.destination, "digest": outcome.previous_digest}
+                )
+            if outcome.reason in ("removed", "in_sync"):
+                self._forget(image)
+        return deleted
+
+    def _forget(self, image: Image) -> None:
+        if self._lock:
+            self._lock.images.pop(image.outcome.destination, None)
+
+    def _note(self, image: Image, error: ImageSyncError) -> None:
+        image.outcome.fail(str(error))
+        self._errors.append(f"pruning {image.outcome.destination}: {error}")
+
+    def _with_declared(self, users: Mapping[str, list[Wanted]]) -> dict[str, list[Wanted]]:
+        """An image declared elsewhere by its digest has no tag that would show it."""
+        found = {name: list(wanted) for name, wanted in users.items()}
+        for other in self._options.declared:
+            if other.digest:
+                wanted = Wanted(None, Descriptor("", other.digest, 0), ())
+                found.setdefault(other.name, []).append(wanted)
+        return found
+
+
+def read_declared(texts: Iterable[str]) -> tuple[Reference, ...]:
+    """The option ``declared``; raises InvalidInput."""
+    return tuple(parse_reference(text) for text in texts)
