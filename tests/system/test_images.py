@@ -194,7 +194,7 @@ def test_errors_come_before_the_first_request(sides: Sides, error: str) -> None:
         ({}, "one of the following is required"),
         ({"source": "a"}, "one of the following is required"),
         ({"source": "a", "destination": "b", "state": "gone"}, "must be one of"),
-        ({"source": "a", "destination": "b", "platforms": []}, "platforms"),
+        ({"source": "a", "destination": "b", "platform": []}, "platform"),
     ],
 )
 def test_ansible_refuses_options_that_do_not_fit(options: Entry, said: str) -> None:

@@ -102,7 +102,7 @@ class _Call:
         self._lock = threading.Lock()
         self._limits, self._locking, self._prune = limits, locking, prune
         self._pruned = Pruned([], [], [])
-        self._timer = _deadline(limits.deadline, stop)
+        self._timer: threading.Timer | None = None
         self._ended = ""
         self._totals = Totals()
         self._places = Places(self._network)
@@ -119,6 +119,7 @@ class _Call:
         )
 
     def run(self) -> None:
+        self._timer = _deadline(self._limits.deadline, self._stop)
         try:
             self._images = self._expansion.run(self._workers, self._failed)
             if self._network.pace.cancelled:

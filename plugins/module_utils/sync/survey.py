@@ -23,8 +23,7 @@ from .image import Image
 from .wanted import read_wanted, source_of, wanted_digest
 from .workers import Workers
 
-#: what is missing is read before what has changed: under a limit of requests it counts more
-_ASK, _READ_NEW, _READ_MOVED = (1,), (2,), (3,)
+_ASK, _READ = (1,), (2,)
 _SAMPLE = 5
 #: more than any real image has; what a registry sends must not fill the memory
 _MOST_MANIFESTS, _MOST_BYTES = 10_000, 256 << 20
@@ -39,6 +38,7 @@ class Survey:
         self._failed = failed
         self._samples: defaultdict[str, _Sample] = defaultdict(_Sample)
         self._lock = threading.Lock()
+        self._later: list[tuple[Image, Callable[[], None]]] = []
 
     def run(self, images: list[Image]) -> list[Image]:
         """The images for which there is something to write, in their order."""
@@ -47,6 +47,11 @@ class Survey:
             by_repository[image.repository.name].append(image)
         for group in by_repository.values():
             self._start(_ASK, group[0], lambda group=group: self._first(group))  # type: ignore[misc]
+        self._workers.finish()
+        # what is missing was read before what has changed: under a limit of requests it counts more
+        later, self._later = self._later, []
+        for image, job in later:
+            self._start(_READ, image, job)
         self._workers.finish()
         return [image for image in images if image.open and image.top]
 
@@ -132,8 +137,13 @@ class Survey:
             self._keep(image, previous)
             return
         self._look_by_digest(image, digest, known)
-        if image.open:
-            self._start(_rank(image), image, lambda: self._read_tree(image, digest))
+        if not image.open:
+            return
+        if previous:
+            with self._lock:
+                self._later.append((image, lambda: self._read_tree(image, digest)))
+        else:
+            self._read_tree(image, digest)
 
     def _keep(self, image: Image, previous: Descriptor) -> None:
         if image.declared.existing == "fail":
@@ -180,7 +190,7 @@ class Survey:
                     continue
                 image.seen.add(child.digest)
             self._start(
-                _rank(image),
+                _READ,
                 image,
                 lambda child=child: self._child(image, child, depth),  # type: ignore[misc]
             )
@@ -221,7 +231,7 @@ class Survey:
         for child in found if children else ():
             if child not in wanted:
                 self._start(
-                    _rank(image),
+                    _READ,
                     image,
                     lambda child=child: self._learn(image, child, False),  # type: ignore[misc]
                 )
@@ -264,10 +274,6 @@ class _Sample:
                 self._missing += found is None
                 self._state.notify_all()
         return found
-
-
-def _rank(image: Image) -> tuple[int, ...]:
-    return _READ_MOVED if image.previous else _READ_NEW
 
 
 def _surely_absent(image: Image, known: TagPage) -> bool:

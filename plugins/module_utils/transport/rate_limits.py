@@ -11,6 +11,7 @@ Docker Hub sends ``ratelimit-limit: 100;w=21600`` and ``ratelimit-remaining: 76;
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import threading
 import time
@@ -24,6 +25,8 @@ from ..model.sizes import format_span
 from .retry import LONGEST_PAUSE
 
 _WINDOW = re.compile(r";\s*w=(\d{1,9})")
+#: an answer without any of these tells nothing
+_SIGNS = ("RateLimit-Limit", "RateLimit-Remaining", "X-RateLimit-Limit", "X-RateLimit-Remaining")
 #: above this, a time in seconds is one since 1970
 _EPOCH = 10**9
 
@@ -48,6 +51,8 @@ class RateLimit:
 
 def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
     """What an answer's headers (looked up without regard to case) tell; None if nothing."""
+    if not any(name in headers for name in _SIGNS):
+        return None
     for prefix in ("RateLimit-", "X-RateLimit-"):
         texts = [str(headers.get(prefix + name) or "") for name in ("Limit", "Remaining", "Reset")]
         limit, remaining, reset = (_number(text) for text in texts)
@@ -150,6 +155,8 @@ class Quota:
         left = (until or 0.0) - time.monotonic()
         if left <= 0:
             return
+        if left > 60:  # the same words for all that asks in the meantime
+            left = math.ceil(left / 60) * 60
         told = self._told
         amount = "its requests"
         if told and told.limit:

@@ -11,6 +11,7 @@ redirected PUT as a GET, and what it does around a request takes more time than 
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import ssl
@@ -190,6 +191,12 @@ class Wire:
 
 def origin_of(url: str) -> str:
     """``scheme://host[:port]`` of a URL, in lower case, without the scheme's usual port."""
+    end = url.find("/", url.find("://") + 3)
+    return _origin(url if end < 0 else url[:end])
+
+
+@functools.lru_cache(maxsize=256)
+def _origin(url: str) -> str:
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()
     host = f"[{host}]" if ":" in host else host

@@ -269,7 +269,7 @@ def test_answers_that_overtake_each_other_dont_make_it_more(
         (RateLimit(100, 0, 21600, 300.0), "come back in 5 minutes", 300),
         (RateLimit(100, 0), "nothing of its 100 requests is left; come back in 1 hour", 3600),
         (RateLimit(None, 0), "nothing of its requests is left; come back in 1 hour", 3600),
-        (RateLimit(None, 0, None, 121.0), "come back in 2 minutes 1 second", 121),
+        (RateLimit(None, 0, None, 121.0), "come back in 3 minutes", 121),
     ],
 )
 def test_nothing_left_says_when_to_come_back(
