@@ -5,12 +5,13 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 DEV = $(if $(PYTHON),"$(PYTHON)" tools/dev.py,$(error No Python 3.11 or later was found))
 
-.PHONY: help test check demo clean
+.PHONY: help test check demo bench clean
 
 help:
 	@echo 'make test    everything, on every Python found (some minutes)'
 	@echo 'make check   format, lint, types and unit tests on one Python (for while you work)'
 	@echo 'make demo    see the collection at work between registries on this machine'
+	@echo 'make bench   measure it beside other tools (about 20 minutes; QUICK=1, ROUNDS=5, ONLY=many-small,growth)'
 	@echo 'make clean   remove .build/, where the others put all they make'
 
 test:
@@ -21,6 +22,9 @@ check:
 
 demo:
 	@$(DEV) demo
+
+bench:
+	@$(DEV) bench $(if $(ONLY),--only $(ONLY)) $(if $(TOOLS),--tools $(TOOLS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
 
 clean:
 	rm -rf .build

@@ -7,6 +7,7 @@
 dev.py check       format, lint, types, and unit tests on one Python
 dev.py test        everything, on every Python found
 dev.py demo        run demo/run.py where Ansible, the collection and a registry are
+dev.py bench ...   run benchmarks/bench.py there, with skopeo too; --help tells its options
 dev.py run CMD...  any other command there, with skopeo too: python -m pytest tests/unit -k tags
 """
 
@@ -22,10 +23,16 @@ from pythons import find_pythons
 from stages import Runner, Stage
 from workspace import BUILD, LOGS, ROOT, prepare
 
+COMMANDS = ("check", "test", "demo", "bench", "run")
+SCRIPTS = {
+    "demo": ("python", str(ROOT / "demo" / "run.py")),
+    "bench": ("python", str(ROOT / "benchmarks" / "bench.py")),
+}
+
 
 def main(words: list[str]) -> int:
     """Do what the command line says."""
-    if not words or words[0] not in ("check", "test", "demo", "run") or words == ["run"]:
+    if not words or words[0] not in COMMANDS or words == ["run"]:
         print(__doc__, file=sys.stderr)
         return 2
     BUILD.mkdir(exist_ok=True)
@@ -45,7 +52,7 @@ def main(words: list[str]) -> int:
         stages = plan.demo() if words[0] == "demo" else plan.run()
         if not run_stages(stages, [], summary=False):
             return 1
-    command = words[1:] if words[0] == "run" else ["python", str(ROOT / "demo" / "run.py")]
+    command = [*SCRIPTS.get(words[0], ()), *words[1:]]
     environment = plan.newest.variables()
     if words[0] == "demo" and "NO_COLOR" not in os.environ:
         del environment["NO_COLOR"]

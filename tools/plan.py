@@ -25,7 +25,7 @@ from workspace import (
 )
 
 SANITY_CORES = ("2.19", "2.21")
-MYPY_PACKAGES = ("plugins", "tests.support", "demo")
+MYPY_PACKAGES = ("plugins", "tests.support", "demo", "benchmarks")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
 NEED_CORE = ("action", "doors", "filter", "lookup", "modules", "plugin_utils")
@@ -205,7 +205,11 @@ class Plan:
         python = environment.python
         title = f"system tests with ansible-core {python.core} on Python {python.version}"
         # Two processes, and nothing beside them: some of these tests look at the clock.
-        work = self._pytest(environment, "tests/system", "-n", "2", "--dist", "worksteal")
+        options = ["-n", "2", "--dist", "worksteal"]
+        if environment is not self.newest:
+            title = f"those of them that start Ansible, with {python.core} on {python.version}"
+            options.append("--through-ansible")
+        work = self._pytest(environment, "tests/system", *options)
         needs = ("programs", f"env-{environment.name}")
         return Stage(f"system-{environment.name}", title, work, needs, slots=2)
 
