@@ -22,11 +22,15 @@ _ROOT = _SUPPORT.parent.parent
 
 @dataclass
 class Run:
-    """What a playbook did. ``output`` is all that it printed, on both streams."""
+    """What a playbook did. ``output`` is all that it printed, on both streams.
+
+    ``records``: for each result also the names of its ``task`` and ``host``, and its ``status``.
+    """
 
     returncode: int
     output: str
     results: list[dict[str, Any]] = field(default_factory=list)
+    records: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -35,6 +39,14 @@ class Run:
 
     def __getitem__(self, number: int) -> dict[str, Any]:
         return self.results[number]
+
+    def of(self, task: str) -> dict[str, dict[str, Any]]:
+        """For each host the last result of the task whose name ends so."""
+        return {
+            r["host"]: {"failed": r["status"] != "ok", **r["result"]}
+            for r in self.records
+            if r["task"].endswith(task)
+        }
 
 
 def run_tasks(
@@ -59,22 +71,54 @@ def run_tasks(
         "tasks": list(tasks),
     }
     with tempfile.TemporaryDirectory(prefix="imagesync-play-") as directory:
-        home = Path(directory)
-        (home / "play.yml").write_text(json.dumps([play]), encoding="utf-8")
-        results = home / "results"
-        finished = subprocess.run(
-            [_program(), "-i", "localhost,", str(home / "play.yml"), *arguments],
-            env=_environment(home, results, environment or {}),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+        path = Path(directory, "play.yml")
+        path.write_text(json.dumps([play]), encoding="utf-8")
+        command = ("-i", "localhost,", str(path), *arguments)
+        return _run(command, Path(directory), None, environment or {})
+
+
+def run_playbook(
+    playbook: str | Sequence[Mapping[str, Any]],
+    folder: Path,
+    *arguments: str,
+    inventory: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Run:
+    """Runs plays, or a playbook by its name in a collection, in ``folder``.
+
+    ``inventory`` is written there as ``inventory.yml``; without it, the arguments name one.
+    """
+    command = list(arguments)
+    if inventory is not None:
+        path = folder / "inventory.yml"
+        path.write_text(json.dumps(inventory), encoding="utf-8")
+        command = ["-i", str(path), *command]
+    if not isinstance(playbook, str):
+        path = folder / "playbook.yml"
+        path.write_text(json.dumps(list(playbook)), encoding="utf-8")
+        playbook = str(path)
+    with tempfile.TemporaryDirectory(prefix="imagesync-play-") as home:
+        return _run([playbook, *command], Path(home), folder, environment or {})
+
+
+def _run(
+    command: Sequence[str], home: Path, folder: Path | None, environment: Mapping[str, str]
+) -> Run:
+    results = home / "results"
+    finished = subprocess.run(
+        [_program(), *command],
+        env=_environment(home, results, environment),
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     found = [json.loads(line) for line in lines]
     outcome = [{"failed": one["status"] == "failed", **one["result"]} for one in found]
-    return Run(finished.returncode, finished.stdout, outcome)
+    return Run(finished.returncode, finished.stdout, outcome, found)
 
 
 def run_module(name: str, *arguments: str, **options: Any) -> dict[str, Any]:

@@ -23,6 +23,10 @@ from tests.support.fixtures import (  # noqa: E402
     token_server,
 )
 from tests.support.sides import copied, quick, sides  # noqa: E402
+from tests.support.through_ansible import (  # noqa: E402
+    pytest_addoption,
+    pytest_collection_modifyitems,
+)
 
 __all__ = [
     "certificates",
@@ -32,6 +36,8 @@ __all__ = [
     "make_proxy",
     "make_registry",
     "make_strict",
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
     "quick",
     "repo",
     "sides",

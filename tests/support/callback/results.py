@@ -29,7 +29,12 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     CALLBACK_NEEDS_ENABLED = True
 
     def _write(self, result: Any, status: str) -> None:
-        data = {"task": result._task.get_name(), "status": status, "result": result._result}
+        data = {
+            "task": result._task.get_name(),
+            "host": result._host.get_name(),
+            "status": status,
+            "result": result._result,
+        }
         with open(os.environ["IMAGESYNC_TEST_RESULTS"], "a", encoding="utf-8") as handle:
             handle.write(json.dumps(data, default=str) + "\n")
 
@@ -40,3 +45,7 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]  # Ansible has no type
     def v2_runner_on_failed(self, result: Any, ignore_errors: bool = False) -> None:
         """A task failed."""
         self._write(result, "failed")
+
+    def v2_runner_on_unreachable(self, result: Any) -> None:
+        """A host wasn't reached."""
+        self._write(result, "unreachable")

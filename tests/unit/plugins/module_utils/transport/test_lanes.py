@@ -35,11 +35,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 class Guests:
-    """Threads that enter lanes; those that got no place are let go at the end."""
+    """Threads that enter lanes; those that got no place are let go at the end.
+
+    All of them live until then: a lane knows who has places by the thread's number, and a new
+    thread may get the number of one that is gone.
+    """
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
         self._threads: list[threading.Thread] = []
+        self._home = threading.Event()
 
     def send(self, visit: Callable[[], object]) -> threading.Event:
         """``visit`` in a thread of its own; the event tells that it is over."""
@@ -51,6 +56,7 @@ class Guests:
             except Cancelled:
                 return
             over.set()
+            self._home.wait(WAIT)
 
         self._threads.append(threading.Thread(target=run, daemon=True))
         self._threads[-1].start()
@@ -58,6 +64,7 @@ class Guests:
 
     def end(self) -> None:
         self._pace.cancel()
+        self._home.set()
         for thread in self._threads:
             thread.join(WAIT)
         assert not any(thread.is_alive() for thread in self._threads)

@@ -323,3 +323,43 @@ def test_a_short_retry_after_is_no_reason_to_hurry(monkeypatch: pytest.MonkeyPat
     with pytest.raises(RateLimited):
         Retrier(2, pace).run("a", busy)
     assert paused == [("realm.example", 0.5), ("realm.example", 1.0)]
+
+
+def test_what_is_refused_while_others_are_served_waits_its_turn(slept: list[float]) -> None:
+    retrier = Retrier(2, Pace())
+    attempts = []
+
+    def refused(attempt: int) -> str:
+        attempts.append(attempt)
+        if len(attempts) > 9:
+            return "done"
+        retrier.run("r.example", Script())
+        raise busy()
+
+    assert retrier.run("r.example", refused) == "done"
+    assert attempts == [0] * 10
+    assert slept == [1.0, 2.0] + [4.0] * 7
+
+
+def test_a_queue_has_an_end(slept: list[float]) -> None:
+    retrier = Retrier(2, Pace())
+
+    def refused(_attempt: int) -> None:
+        retrier.run("r.example", Script())
+        raise busy()
+
+    with pytest.raises(RateLimited, match="tried 13 times"):
+        retrier.run("r.example", refused)
+    assert len(slept) == 12
+
+
+def test_others_at_another_host_are_no_sign_of_a_queue(slept: list[float]) -> None:
+    retrier = Retrier(2, Pace())
+
+    def refused(_attempt: int) -> None:
+        retrier.run("other.example", Script())
+        raise busy()
+
+    with pytest.raises(RateLimited, match="tried 3 times"):
+        retrier.run("r.example", refused)
+    assert slept == [0.5, 1.0]

@@ -1,0 +1,184 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The steps of the role ``mirror`` that are done on the controller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.playbook.task_include import TaskInclude
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror import (
+    files,
+    names,
+    outcome,
+    reports,
+    sharing,
+)
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options import (
+    check_logins,
+)
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
+
+Values = dict[str, Any]
+#: what the role's tasks register
+_PLAN = "mirror__plan"
+_OUTCOME = "mirror__outcome"
+
+
+class ActionModule(ActionBase):
+    """See the documentation of the module of this name."""
+
+    TRANSFERS_FILES = False
+    _requires_connection = False
+
+    def run(self, tmp: Any = None, task_vars: Any = None) -> Values:
+        """Does the step that the option ``step`` names."""
+        result: Values = super().run(tmp, task_vars)
+        steps: dict[str, Callable[[Values], Values]] = {
+            "plan": self._plan,
+            "share": self._share,
+            "keep": self._keep,
+            "report": self._report,
+        }
+        step = steps.get(str(self._task.args.get("step")))
+        if step is None:
+            raise AnsibleActionFail(f"step must be one of {', '.join(steps)}")
+        try:
+            return {**result, "changed": False, **step(task_vars or {})}
+        except InvalidInput as error:
+            return {**result, "failed": True, "msg": str(error)}
+
+    def _plan(self, task_vars: Values) -> Values:
+        """Everything that is to be known before the first request."""
+        variables, problems = self._variables(task_vars)
+        if problems:
+            raise InvalidInput("\n".join(problems))
+        self._check_logins(task_vars)
+        for warning in names.misspelt(name for name in task_vars if isinstance(name, str)):
+            self._display.warning(warning)
+        return {**make_plan(variables, task_vars), "run": _run_of_role(self._task)}
+
+    def _variables(self, task_vars: Values) -> tuple[Values, list[str]]:
+        """Those that the plan needs, templated."""
+        found, problems = {}, []
+        for name in sorted(name for name in task_vars if names.is_read(str(name))):
+            try:
+                value = plain(self._templar.template(task_vars[name]))
+            except AnsibleError as error:
+                problems.append(f"{name}: {error}")
+                continue
+            if value is not None or names.is_list_of_images(name):
+                found[name] = value
+        return found, problems
+
+    def _check_logins(self, task_vars: Values) -> None:
+        """Those of the registries; they stay here."""
+        for name in ("mirror_registries", "imagesync_registries"):
+            if name in task_vars:
+                try:
+                    value = plain(self._templar.template(task_vars[name]))
+                except AnsibleError as error:
+                    raise InvalidInput(f"{name}: {error}") from None
+                check_logins(name, value)
+                return
+
+    def _share(self, task_vars: Values) -> Values:
+        """What of the plan this host does."""
+        plan = plain(task_vars[_PLAN])
+        hosts = [str(host) for host in task_vars["ansible_play_hosts_all"]]
+        pruning = plan["options"].get("prune", "none") != "none"
+        others = {}
+        if plan["shard"] or plan["lock_path"] or pruning:
+            others = self._registered(_PLAN, hosts, task_vars)
+            others.pop(plan["host"], None)
+        whole = {host: other for host, other in others.items() if "entries" in other}
+        return sharing.shared(plan, whole, hosts)
+
+    def _registered(self, name: str, hosts: list[str], task_vars: Values) -> dict[str, Values]:
+        """What hosts have registered under a name in this run of the role."""
+        found, run = {}, task_vars[_PLAN]["run"]
+        for host in hosts:
+            variables = task_vars["hostvars"].get(host) or {}
+            value = variables.get(name) if name in variables else None
+            # one that failed doesn't tell the run
+            if not isinstance(value, Mapping) or value.get("run", run) != run:
+                continue
+            # with run_once, the value of one host is registered for all of them
+            if value.get("host") in (host, None):
+                found[host] = plain(value)
+        return found
+
+    def _keep(self, task_vars: Values) -> Values:
+        """The facts, and the lock on the controller."""
+        plan = plain(task_vars[_PLAN])
+        result = outcome.returned(plain(self._task.args.get("result") or {}))
+        problem = outcome.message(result)
+        changed = False
+        if plan["lock_path"] and isinstance(result.get("lock"), Mapping):
+            try:
+                changed = files.save_lock(
+                    plan["lock_path"], plan["lock"], result["lock"], self._task.check_mode
+                )
+            except InvalidInput as error:
+                problem = "\n".join(line for line in (problem, str(error)) if line)
+        return {
+            "changed": changed,
+            "run": plan["run"],
+            "host": plan["host"],
+            "facts": outcome.facts(result),
+            "problem": problem,
+        }
+
+    def _report(self, task_vars: Values) -> Values:
+        """One file for all hosts that name it. What goes wrong is a problem, and no failure."""
+        hosts = [str(host) for host in task_vars["ansible_play_hosts_all"]]
+        plans = self._registered(_PLAN, hosts, task_vars)
+        paths = sorted({plan.get("report_path") or "" for plan in plans.values()} - {""})
+        if not paths or self._task.check_mode:
+            return {"problem": "", "written": []}
+        outcomes = self._registered(_OUTCOME, hosts, task_vars)
+        problems = []
+        for path in paths:
+            parts = [
+                _part(host, plans.get(host, {}), outcomes.get(host, {}))
+                for host in hosts
+                if plans.get(host, {}).get("report_path", path) == path
+            ]
+            try:
+                files.write(path, reports.rendered(path, reports.whole_report(parts, _now())))
+            except OSError as error:
+                problems.append(f"mirror_report_file {path}: {error.strerror or error}")
+        return {"problem": "\n".join(problems), "written": paths}
+
+
+def _run_of_role(task: Any) -> str:
+    """The same for all hosts of a play, and another one where the role is used again.
+
+    Hosts may include the role one by one, by the same task of the play.
+    """
+    found, parent = str(task._uuid), getattr(task, "_parent", None)
+    while parent is not None:
+        if isinstance(parent, TaskInclude):
+            found = str(parent._uuid)
+        parent = getattr(parent, "_parent", None)
+    return found
+
+
+def _part(host: str, plan: Values, found: Values) -> Values:
+    if not found:
+        return reports.no_report(host, str(plan.get("msg") or ""))
+    result = found["facts"]["mirror_result"]
+    return reports.host_report(host, plan["destination"], result, found["problem"])
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Entries of the declaration: text or mappings, checked, with their destination."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
+    FILTER_OPTIONS,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    Reference,
+    parse_reference,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
+    INHERITED,
+    Declared,
+    Several,
+    read_image,
+)
+
+from .gather import Written
+from .names import nearest
+from .options import ENTRY_SPEC, validate
+from .places import Place
+from .values import kind, text
+
+_TEXTS = ("name", "source", "destination", "destination_tag")
+
+
+class Item(NamedTuple):
+    """One entry. ``image``: as image_sync takes it; ``parsed``: as it reads it."""
+
+    label: str
+    image: dict[str, Any]
+    parsed: tuple[Any, ...] = ()
+
+    @property
+    def source(self) -> str:
+        """As it is written."""
+        return str(self.image.get("source") or "")
+
+    @property
+    def name(self) -> str:
+        """The user's name for it."""
+        return str(self.image.get("name") or "")
+
+    @property
+    def reference(self) -> Reference | None:
+        """The source, if it is one."""
+        try:
+            return parse_reference(self.source).with_default_tag() if self.source else None
+        except InvalidInput:
+            return None
+
+    @property
+    def repository(self) -> str:
+        """Where it is written."""
+        for one in self.parsed:
+            base: Declared = one.base if isinstance(one, Several) else one
+            return base.destination.name
+        return ""
+
+    @property
+    def absent(self) -> bool:
+        """Whether it is to be removed."""
+        return any((p.base if isinstance(p, Several) else p).state == "absent" for p in self.parsed)
+
+    @property
+    def by_pattern(self) -> bool:
+        """Whether only the source's list of tags tells what it stands for."""
+        return any(isinstance(one, Several) for one in self.parsed)
+
+    def places(self) -> list[Declared]:
+        """The images whose destination is known before anybody is asked."""
+        found: list[Declared] = []
+        for one in self.parsed:
+            found += one.named() if isinstance(one, Several) else [one]
+        return found
+
+
+def normalise(written: Iterable[Written], problems: list[str]) -> list[Item]:
+    """The entries as mappings; what is wrong is added to ``problems``."""
+    found = []
+    for one in written:
+        try:
+            found.append(Item(one.label, _mapping(one.value)))
+        except InvalidInput as error:
+            problems.append(f"{one.label}: {error}")
+    return found
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        return {"source": value.strip()}
+    if not isinstance(value, Mapping):
+        raise InvalidInput(
+            f"an image is written as text or as a mapping, and this is {kind(value)}"
+        )
+    for key in value:
+        if key not in ENTRY_SPEC:
+            _refuse_key(str(key), value)
+    image = {}
+    for key, given in value.items():
+        if given is None:
+            continue
+        image[key] = text(given, key) if key in _TEXTS else given
+    _check_values(image)
+    return image
+
+
+def _refuse_key(key: str, value: Mapping[str, Any]) -> None:
+    if len(value) == 1 and not nearest(key, ENTRY_SPEC).startswith("; did"):
+        raise InvalidInput(
+            f"this is a mapping with the key {key!r}; an image is written as text without a space "
+            "after its colon, or as a mapping with a source"
+        )
+    raise InvalidInput(f"there is no key {key!r}{nearest(key, ENTRY_SPEC)}")
+
+
+def _check_values(image: Mapping[str, Any]) -> None:
+    tags = image.get("tags")
+    if isinstance(tags, list):
+        for number, tag in enumerate(tags):
+            text(tag, f"tags[{number}]")
+    chosen = image.get("filter")
+    if chosen is not None:
+        if not isinstance(chosen, Mapping):
+            raise InvalidInput(f"filter must be a mapping, not {kind(chosen)}")
+        for key in chosen:
+            if key not in FILTER_OPTIONS:
+                raise InvalidInput(
+                    f"filter: there is no {key!r}{nearest(str(key), FILTER_OPTIONS)}"
+                )
+
+
+def place(
+    items: Iterable[Item], where: Place, options: Mapping[str, Any], problems: list[str]
+) -> list[Item]:
+    """The entries with their destinations, read as image_sync will read them."""
+    found = []
+    for item in items:
+        try:
+            destination = where.destination(item.image.get("destination") or "", item.source)
+            image = {**item.image, "destination": destination}
+            found.append(item._replace(image=image, parsed=tuple(_read(image, options))))
+        except InvalidInput as error:
+            problems.append(f"{item.label}: {error}")
+    return found
+
+
+def _read(image: Mapping[str, Any], options: Mapping[str, Any]) -> list[Any]:
+    values = validate(ENTRY_SPEC, image)
+    for key in INHERITED:
+        if values.get(key) is None:
+            values[key] = options.get(key)
+    return list(read_image(values))
+
+
+def each_once(items: Iterable[Item], problems: list[str]) -> list[Item]:
+    """Equal entries are one; those that differ for one destination are a problem."""
+    kept: list[Item] = []
+    parsed: list[tuple[Any, ...]] = []
+    places: dict[tuple[str, str], tuple[Item, Declared]] = {}
+    for item in items:
+        if item.parsed in parsed if item.by_pattern else _is_known(item, places):
+            continue
+        clash = _clash(item, places)
+        if clash:
+            problems.append(clash)
+            continue
+        places.update({one.place: (item, one) for one in item.places()})
+        kept.append(item)
+        if item.by_pattern:
+            parsed.append(item.parsed)
+    return kept
+
+
+def _is_known(item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]]) -> bool:
+    return all(one.place in places and places[one.place][1] == one for one in item.places())
+
+
+def _clash(item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]]) -> str:
+    for one in item.places():
+        other, before = places.get(one.place, (item, one))
+        if before == one:
+            continue
+        if before.source == one.source:
+            fields = [f for f in one._fields if getattr(one, f) != getattr(before, f)]
+            return (
+                f"{other.label} and {item.label} both declare {one.destination}, and differ in "
+                f"{', '.join(fields)}"
+            )
+        return (
+            f"{other.label} and {item.label} are different images for one destination, "
+            f"{one.destination}"
+        )
+    return ""

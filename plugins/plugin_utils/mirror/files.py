@@ -1,0 +1,99 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Files on the controller: the lock and the report."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.lock import (
+    Lock,
+    parse_lock,
+    read_lock,
+)
+
+#: the playbooks of this collection, which nobody keeps files beside
+_OUR_PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
+
+
+def base_folder(variables: Mapping[str, Any]) -> Path:
+    """Where relative paths begin: at the playbook; with one of ours, at the inventory."""
+    playbook = Path(str(variables.get("playbook_dir") or "."))
+    if playbook.resolve() != _OUR_PLAYBOOKS:
+        return playbook.absolute()
+    return Path(str(variables.get("inventory_dir") or ".")).absolute()
+
+
+def full_path(folder: Path, value: Any) -> str:
+    """One name for each file, however it is written; "" for no file."""
+    return os.path.realpath(folder / Path(str(value)).expanduser()) if value else ""
+
+
+def load_lock(path: str) -> Lock:
+    """The lock in a file, an empty one where there is no file; raises InvalidInput."""
+    name = f"mirror_lock_file {path}"
+    try:
+        raw = Path(path).read_bytes()
+    except FileNotFoundError:
+        return Lock()
+    except OSError as error:
+        raise InvalidInput(f"{name}: {error.strerror or error}") from None
+    return read_lock(raw, name)
+
+
+def save_lock(path: str, before: Any, after: Any, check_mode: bool) -> bool:
+    """Writes the lock that image_sync returned, if it is another; returns whether it is.
+
+    ``before``: what was read for the call; if the file has changed since, it is left alone.
+    Raises InvalidInput.
+    """
+    old, new = parse_lock(before, "lock"), parse_lock(after, "the lock of image_sync")
+    if old.images == new.images or check_mode:
+        return old.images != new.images
+    if load_lock(path).images != old.images:
+        raise InvalidInput(
+            f"mirror_lock_file {path} was changed by something else during this run, and was "
+            "left alone; a lock belongs to one host and one task"
+        )
+    try:
+        write(path, new.text())
+    except OSError as error:
+        raise InvalidInput(f"mirror_lock_file {path}: {error.strerror or error}") from None
+    return True
+
+
+def write(path: str, text: str) -> None:
+    """Replaces a file, so that it is there whole at any time; raises OSError."""
+    folder, name = os.path.split(path)
+    os.makedirs(folder, exist_ok=True)
+    try:
+        mode = os.stat(path).st_mode & 0o7777
+    except FileNotFoundError:
+        mode = 0o666 & ~_umask()
+    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
+    try:
+        with open(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(handle)
+        os.chmod(temporary, mode)
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    """Only setting it tells what it is."""
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
