@@ -68,7 +68,8 @@ options:
         type: path
       max_connections:
         description:
-          - The most requests that this registry is sent at once, where that is less than O(concurrency).
+          - The most requests that this registry is sent at once, where that is less than O(concurrency). With V(1) there may
+            be two, where a blob is read from it and written to it at a time.
           - Only in entries without a path.
         type: int
       requests_per_second:
@@ -121,7 +122,9 @@ options:
     type: int
     default: 16
   retries:
-    description: How often an operation is tried again, after its first try, when its failure may pass.
+    description:
+      - How often an operation is tried again, after its first try, when its failure may pass. Too many requests (429)
+        count less, while the registry answers others.
     type: int
     default: 5
   timeout:

@@ -326,9 +326,11 @@ options:
   prune:
     description:
       - What to delete at the destinations. Nothing is ever deleted after a failure in the same run, nothing that another
-        tag or an index uses, and cosign tags and referrers of images that stay are kept.
+        tag or an index uses, nothing that the call has as a source, and cosign tags and referrers of images that stay
+        are kept.
       - V(lock) deletes what the lock says was put there and isn't declared any more, and the digest that a moved tag left
-        behind. A tag that names another digest than the lock says is somebody else's and is kept.
+        behind. A tag that names another digest than the lock says is somebody else's and is kept. Not for a task in a
+        C(loop), where each round would delete what the others have put there; use O(images).
       - V(repository) deletes every tag that isn't declared, in all destination repositories of the call.
     type: str
     choices: [none, lock, repository]

@@ -47,7 +47,7 @@ def starts_ansible(function: Any, seen: tuple[Any, ...] = ()) -> bool:
     for name in _names(code):
         found = function.__globals__.get(name)
         module = getattr(found, "__module__", None) or getattr(found, "__name__", "")
-        if module.endswith(_STARTERS):
+        if str(module).endswith(_STARTERS):
             return True
         own = getattr(found, "__module__", None) == function.__module__
         if own and starts_ansible(found, (*seen, function)):

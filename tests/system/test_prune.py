@@ -180,6 +180,17 @@ def test_a_registry_that_deletes_nothing_says_so(
     assert len(_locked(lock)) == 2
 
 
+def test_another_name_of_the_same_registry_is_no_other_place(sides: Sides, lock: Path) -> None:
+    _mirrored(sides, lock, "1")
+    alias = sides.destination.ref("1").replace("127.0.0.1:", "localhost:")
+    entry = {"source": sides.source.ref("1"), "destination": alias}
+    result = _run(sides, lock, images=[entry])
+    assert (result["pruned"], result["reason"]) == ([], "in_sync")
+    assert "may be the same registry" in str(result["warnings"])
+    assert sides.destination.tags() == ["1"]
+    assert _locked(lock) == [alias]
+
+
 def test_a_changed_destination_is_followed(sides: Sides, lock: Path) -> None:
     _mirrored(sides, lock, "1")
     there = sides.destination.ref("one", f"{sides.destination.repository}/new")

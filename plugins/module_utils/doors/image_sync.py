@@ -99,6 +99,8 @@ def image_sync(
     declared = _declared(parameters)
     check_masking(settings, (text for entry in declared for text in _references(entry)))
     limits, locking = _limits(parameters), _locking(parameters)
+    if locking.lock is not None:
+        check_masking(settings, locking.lock.references())
     prune = _prune(parameters, locking)
     report = sync(
         declared, settings, check_mode, parameters["fail_fast"], stop, limits, locking, prune

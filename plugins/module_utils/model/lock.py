@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from .digest import is_digest
@@ -47,6 +47,11 @@ class Lock:
     def changed(self) -> bool:
         """Whether an entry appeared, changed or went."""
         return self.images != self.before
+
+    def references(self) -> Iterator[str]:
+        """All that it names."""
+        for destination, locked in self.images.items():
+            yield from (destination, locked.source)
 
     def document(self) -> dict[str, Any]:
         """As plain values."""
@@ -105,6 +110,8 @@ def _entry(destination: Any, value: Any, name: str) -> Locked:
     for key in ("source_digest", "digest"):
         if not isinstance(value[key], str) or not is_digest(value[key]):
             raise _foreign(name, f"{where}: {key} is no digest")
+    if parse_reference(destination).digest not in (None, value["digest"]):
+        raise _foreign(name, f"{where} has another digest")
     platforms = value["platforms"]
     if not isinstance(platforms, list) or not all(isinstance(p, str) for p in platforms):
         raise _foreign(name, f"{where}: platforms is no list of text")

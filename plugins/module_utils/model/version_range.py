@@ -153,7 +153,7 @@ def parse_range(text: str, option: str) -> VersionRange:
 
 def parse_wildcard(text: str) -> Wildcard | None:
     """The wildcard that a tag is: numbers and at least one ``x``, with dots; else None."""
-    found = _PATTERN.fullmatch(text)
+    found = _PATTERN.fullmatch(text) if len(text) <= _LIMIT else None
     if not found or "." not in text or not re.search("[xX]", found.group(2)) or "*" in text:
         return None
     return Wildcard(text, bool(found.group(1)), _parts(found.group(2)))

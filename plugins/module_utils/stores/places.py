@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 
 from ..model.reference import Reference
+from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
 from .registry import RegistryRepository
@@ -21,6 +22,12 @@ class Places:
         self._network = network
         self._opened: dict[str, Repository] = {}
         self._lock = threading.Lock()
+
+    def may_be_one(self, registry: str, other: str) -> bool:
+        """Whether two names may be those of one registry."""
+        connection = self._network.settings.connection
+        ports = [80 if connection(name).plain_http else 443 for name in (registry, other)]
+        return may_be_one((registry, ports[0]), (other, ports[1]))
 
     def repository(self, reference: Reference, write: bool = False) -> Repository:
         """The repository that ``reference`` is in; ``write``: it will be written to."""

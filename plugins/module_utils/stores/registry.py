@@ -155,8 +155,15 @@ class RegistryRepository(Repository):
 
     def read_blob(self, blob: Descriptor) -> bytes:
         """See Repository."""
-        retrier = self._client.network.retrier
-        return retrier.run(self.place, lambda _: b"".join(self._blobs.open(blob)))
+
+        def attempt(_number: int) -> bytes:
+            reader = self._blobs.open(blob)
+            try:
+                return b"".join(reader)
+            finally:  # the place of one that was given up may be needed by the next try
+                reader.close()
+
+        return self._client.network.retrier.run(self.place, attempt)
 
     def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """See Repository."""
@@ -168,7 +175,7 @@ class RegistryRepository(Repository):
         """See Repository."""
         url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
         try:
-            found, count, following = self._page(url)
+            found, count, following, _whole = self._page(url)
         except RegistryError as error:
             if error.status == 404 and "NAME_UNKNOWN" in error.codes:
                 self._blobs.use = Use.NEW
@@ -180,10 +187,11 @@ class RegistryRepository(Repository):
     def tags(self, most_pages: int | None = None) -> list[str]:
         """See Repository. Read to the end, by Link where given, else by ``last``."""
         seen: dict[str, None] = {}
+        linked = False
         url = self._client.url(f"/v2/{self.path}/tags/list?n={_PAGE}")
         for _page in range(_MOST_PAGES if most_pages is None else most_pages):
             try:
-                found, count, following = self._page(url)
+                found, count, following, whole = self._page(url)
             except RegistryError as error:
                 if error.status == 404 and not seen:
                     return []
@@ -192,7 +200,10 @@ class RegistryRepository(Repository):
             seen.update(dict.fromkeys(new))
             if not found and (following or count == _PAGE) and count:
                 raise InvalidContent(f"{self.name}: a page of the tag list has no valid tag")
-            if not following and count == _PAGE and new:
+            linked = linked or bool(following)
+            # fewer than were asked for may be a page all the same, where no Link is ever sent
+            maybe_cut = not (whole or linked) and found == sorted(found)
+            if not following and new and (count == _PAGE or maybe_cut):
                 query = f"n={_PAGE}&last={quote(found[-1], safe='')}"
                 following = self._client.url(f"/v2/{self.path}/tags/list?{query}")
             if not following or not new:
@@ -202,14 +213,19 @@ class RegistryRepository(Repository):
             url = following
         raise InvalidContent(f"{self.name}: the tag list has no end")
 
-    def _page(self, url: str) -> tuple[list[str], int, str]:
-        """The valid tags of one page, how many entries it has, and the next one's URL or ""."""
-        document, following = self._json(url, f"listing the tags of {self.path}")
+    def _page(self, url: str) -> tuple[list[str], int, str, bool]:
+        """The valid tags of one page, how many entries it has, and the next one's URL or "".
+
+        And whether a short page is the last: those that call themselves a distribution send a
+        Link, or the whole list at once.
+        """
+        document, following, answer = self._json(url, f"listing the tags of {self.path}")
         tags = document.get("tags")
         if tags is not None and not isinstance(tags, list):
             raise InvalidContent(f"{self.name}: the tag list isn't a list")
         tags = tags or []
-        return [tag for tag in tags if _is_tag(tag)], len(tags), following
+        whole = bool(answer.header("Docker-Distribution-Api-Version"))
+        return [tag for tag in tags if _is_tag(tag)], len(tags), following, whole
 
     # referrers
 
@@ -246,7 +262,7 @@ class RegistryRepository(Repository):
     def _referrer_pages(self, url: str) -> Iterator[tuple[Descriptor, ...]]:
         seen, count = {url}, 0
         for _page in range(_MOST_PAGES):
-            document, following = self._json(url, f"listing the referrers in {self.path}")
+            document, following, _answer = self._json(url, f"listing the referrers in {self.path}")
             index = Manifest(json.dumps(document).encode(), "")
             found = (*index.children, *index.blobs)
             yield found
@@ -296,8 +312,8 @@ class RegistryRepository(Repository):
             check_tag(pointer)
         return f"/v2/{self.path}/manifests/{pointer}"
 
-    def _json(self, url: str, what: str) -> tuple[dict[str, Any], str]:
-        """A JSON object, and the URL of the next page: of the same origin only."""
+    def _json(self, url: str, what: str) -> tuple[dict[str, Any], str, Answer]:
+        """A JSON object, the URL of the next page (of the same origin only), and the answer."""
 
         def attempt(_number: int) -> tuple[bytes, Answer]:
             answer = self._client.once("GET", url, what, self._pull, (200,))
@@ -319,7 +335,7 @@ class RegistryRepository(Repository):
             elsewhere = True
         if elsewhere:
             raise InvalidContent(f"{self.place}: {what} failed: its next page is on another host")
-        return document, following
+        return document, following, answer
 
 
 def _named(path: str, pointer: str) -> str:

@@ -115,7 +115,8 @@ class RegistryBlobs:
         try:
             session = self._session(mount, sources)
         except RegistryError as error:
-            if error.transient or not 400 <= error.status < 500 or error.status == 429:
+            refused = 400 <= error.status < 500 and error.status != 429
+            if error.transient or not (refused or error.status == 501):
                 raise
             session = self._session()  # no mounts here, or not from there
         if not session:
@@ -171,6 +172,8 @@ class RegistryBlobs:
             if data is not None:
                 return self._counted([data] if data else [])
             # a request that is repeated for a new token or a redirect reads the source anew
+            if used:
+                used[-1].close()
             used.append(fresh.pop() if fresh else source())
             return self._counted(used[-1])
 

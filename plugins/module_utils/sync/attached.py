@@ -133,7 +133,7 @@ class _Chosen:
         """What the sources are asked about."""
         source = self.image.declared.source
         named = source.tag if source and not source.digest else None
-        return Wanted(self.source, self._digests, (named,) if named else ())
+        return Wanted(self.source, self._digests, (named,) if named else (), not self.image.frozen)
 
     def questions(self) -> Iterator[_Question]:
         """What to ask the destination."""

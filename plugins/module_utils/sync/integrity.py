@@ -49,12 +49,21 @@ class Integrity:
         settled = {id(image): image.reopen() for image in unproven if not image.open}
         lacking: list[_Walk] = []
         for batch in _batches(unproven):
-            lacking += self._prove([_Walk(image, settled.get(id(image))) for image in batch])
+            lacking += self._prove(self._begun(batch, settled))
         self._ask_sources(lacking)
         for walk in lacking:
             if walk.image.open:
                 walk.finish(self._holders[walk.image.repository.place])
         return [image for image in images if image.open and image.top]
+
+    def _begun(self, batch: list[Image], settled: dict[int, Settled]) -> list[_Walk]:
+        walks = []
+        for image in batch:
+            try:
+                walks.append(_Walk(image, settled.get(id(image))))
+            except ImageSyncError as error:
+                self._failed(image, error)
+        return walks
 
     def _prove(self, walks: list[_Walk]) -> list[_Walk]:
         """Those that lack something; the others are finished."""

@@ -27,9 +27,11 @@ class LockFile:
     def read(self) -> Lock:
         """Its lock, an empty one where there is no file; raises InvalidInput."""
         with self._told():
+            self._check_folder()
             if not os.path.exists(self.path):
-                self._check_folder()
                 return Lock()
+            if not os.path.isfile(self.path):
+                raise InvalidInput(f"lock_file {self.path} isn't a file")
             if os.path.getsize(self.path) > _SIZE_LIMIT:
                 raise InvalidInput(f"lock_file {self.path} is too large for a lock")
             with open(self.path, "rb") as file:

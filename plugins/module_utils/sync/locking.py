@@ -40,7 +40,7 @@ class Locking(NamedTuple):
             other = f" (it is there from {locked.source})" if locked else ""
             raise InvalidInput(
                 f"{image.outcome.source} for {image.outcome.destination} isn't in the lock{other}, "
-                "and lock_mode is frozen"
+                "and lock_mode is frozen: run once with lock_mode: update"
             )
 
     def tags(self, several: Several) -> list[str]:

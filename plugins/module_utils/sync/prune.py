@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from ..model.descriptor import Descriptor
-from ..model.errors import ImageSyncError
+from ..model.errors import Cancelled, ImageSyncError
 from ..model.lock import Lock
 from ..model.reference import Reference, parse_reference
 from ..stores.places import Places
@@ -46,11 +46,15 @@ NO_PRUNING = PruneOptions()
 
 
 class Pruned(NamedTuple):
-    """What was deleted, or in check mode would be; what was noticed; what failed."""
+    """What was deleted, or in check mode would be; what was noticed; what failed.
+
+    ``left``: how many there was no time for.
+    """
 
     deleted: list[dict[str, str]]
     warnings: list[str]
     errors: list[str]
+    left: int = 0
 
 
 class Pruning:
@@ -69,35 +73,74 @@ class Pruning:
         self._workers, self._check_mode = workers, check_mode
         self._warnings: list[str] = []
         self._errors: list[str] = []
+        self._left: list[Image] = []
+        #: what the call reads from: names and tags
+        self._sources: set[tuple[str, str | None]] = set()
 
     def run(self, images: list[Image], users: Mapping[str, list[Wanted]]) -> Pruned:
         """``images``: those of the call; ``users``: what they use in each repository."""
-        removal = Removal(
-            self._workers, self._check_mode, self._note, self._with_declared(users), spare=True
-        )
+        sources = [image.declared.source for image in images]
+        self._sources = {(one.name, one.tag) for one in sources if one and one.tag}
         if self._options.mode == "lock":
             candidates = self._undeclared_in_lock(images) + self._left_behind(images)
         else:
             candidates = self._other_tags(images)
+        removal = Removal(
+            self._workers,
+            self._check_mode,
+            self._note,
+            self._with_digests(users, images, candidates),
+            self._is_kept,
+        )
         there = removal.look(candidates)
+        if self._errors or self._left:
+            self._errors += ["nothing was pruned"] if self._errors else []
+            return Pruned([], self._warnings, self._errors, len(self._left))
         going = [image for image in there if self._is_ours(image)]
         if len(going) > self._options.limit:
-            names = ", ".join(str(image.declared.destination) for image in going[:20])
+            names = [str(image.declared.destination) for image in going[:20]]
+            names += ["..."] if len(going) > len(names) else []
             self._errors.append(
                 f"{len(going)} images would be pruned, and prune_limit is {self._options.limit}: "
-                f"nothing was deleted. They are: {names}{', ...' if len(going) > 20 else ''}"
+                f"nothing was deleted. Raise it if they may go: {', '.join(names)}"
             )
             return Pruned([], self._warnings, self._errors)
         removal.remove(going)
-        return Pruned(self._conclude(candidates), self._warnings, self._errors)
+        return Pruned(self._conclude(candidates), self._warnings, self._errors, len(self._left))
 
     # what may go
 
     def _undeclared_in_lock(self, images: list[Image]) -> list[Image]:
         known = {image.outcome.destination for image in images}
-        keys = self._lock.images if self._lock else {}
-        found = [parse_reference(key) for key in keys if key not in known]
-        return [self._unwanted(place) for place in found if not self._is_kept(place)]
+        places = {image.declared.place for image in images}
+        found = {}
+        for key, locked in list(self._lock.images.items() if self._lock else ()):
+            place = parse_reference(key)
+            if key in known or self._is_kept(place):
+                continue
+            if (place.name, place.tag or place.digest) in places:
+                # the same tag, written with another digest or without: that alone may go
+                self._forget(key)
+                place = place._replace(tag=None, digest=locked.digest)
+            if self._is_alias(place, places):
+                continue
+            found[str(place)] = self._unwanted(place)
+        return list(found.values())
+
+    def _is_alias(self, place: Reference, wanted: Iterable[tuple[str, str]]) -> bool:
+        """Whether it is, by another name of its registry, what the call wants."""
+        pointer = place.tag or place.digest or ""
+        for name, other in wanted:
+            registry, _slash, repository = name.partition("/")
+            same = (repository, other) == (place.repository, pointer)
+            if same and self._places.may_be_one(place.registry, registry):
+                self._warnings.append(
+                    f"{place} isn't declared any more and was kept: {registry} may be the same "
+                    f"registry, and {name} is declared"
+                )
+                self._forget(str(place))
+                return True
+        return False
 
     def _left_behind(self, images: list[Image]) -> list[Image]:
         """The digests that moved tags named before, where it was we who put them there."""
@@ -125,10 +168,12 @@ class Pruning:
         return found
 
     def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
-        """Whether it is declared elsewhere, or protected."""
+        """Whether it is declared elsewhere, protected, or what the call reads from."""
         if any(pattern.search(str(place)) for pattern in self._options.protect):
             return True
-        return not protected_only and any(
+        if protected_only:
+            return False
+        return (place.name, place.tag) in self._sources or any(
             other.name == place.name
             and ((not other.tag and not other.digest) or other.tag == place.tag)
             and (other.tag or not other.digest or other.digest == place.digest)
@@ -151,7 +196,7 @@ class Pruning:
             f"{image.outcome.destination} isn't declared any more and was kept: it names "
             f"{image.outcome.previous_digest}, which isn't what the lock says was put there"
         )
-        self._forget(image)
+        self._forget(image.outcome.destination)
         return False
 
     def _conclude(self, candidates: list[Image]) -> list[dict[str, str]]:
@@ -164,21 +209,37 @@ class Pruning:
                     {"destination": outcome.destination, "digest": outcome.previous_digest}
                 )
             if outcome.reason in ("removed", "in_sync"):
-                self._forget(image)
+                self._forget(outcome.destination)
         return deleted
 
-    def _forget(self, image: Image) -> None:
+    def _forget(self, destination: str) -> None:
         if self._lock:
-            self._lock.images.pop(image.outcome.destination, None)
+            self._lock.images.pop(destination, None)
 
     def _note(self, image: Image, error: ImageSyncError) -> None:
         image.outcome.fail(str(error))
+        if isinstance(error, Cancelled):
+            self._left.append(image)
+            return
         self._errors.append(f"pruning {image.outcome.destination}: {error}")
 
-    def _with_declared(self, users: Mapping[str, list[Wanted]]) -> dict[str, list[Wanted]]:
-        """An image declared elsewhere by its digest has no tag that would show it."""
+    def _with_digests(
+        self, users: Mapping[str, list[Wanted]], images: list[Image], candidates: list[Image]
+    ) -> dict[str, list[Wanted]]:
+        """With what stays by its digest: no tag would show it.
+
+        That is what is declared elsewhere so, locked so, or read from by this call.
+        """
+        going = {image.outcome.destination for image in candidates}
+        locked = [parse_reference(key) for key in self._lock.images] if self._lock else []
+        staying = {other for other in locked if not other.tag and str(other) not in going}
+        staying.update(other for other in self._options.declared if other.digest)
+        for image in images:
+            source, digest = image.declared.source, image.outcome.source_digest
+            if source:
+                staying.add(source._replace(tag=None, digest=source.digest or digest))
         found = {name: list(wanted) for name, wanted in users.items()}
-        for other in self._options.declared:
+        for other in sorted(staying, key=str):
             if other.digest:
                 wanted = Wanted(None, Descriptor("", other.digest, 0), ())
                 found.setdefault(other.name, []).append(wanted)

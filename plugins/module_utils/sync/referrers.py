@@ -54,12 +54,13 @@ class Wanted(NamedTuple):
     """An image whose attachments are wanted.
 
     ``digests``: of all its manifests. ``tags``: names it is known to have at the source, without
-    which a tag list is no proof of anything.
+    which a tag list is no proof of anything. ``lists``: whether tags may be listed there.
     """
 
     source: Repository
     digests: tuple[str, ...]
     tags: tuple[str, ...] = ()
+    lists: bool = True
 
 
 def entries_of(index: Manifest, repository: Repository, tag: str) -> list[Descriptor]:
@@ -213,6 +214,8 @@ class Discovery:
             groups[image.source.name].append(image)
 
         def read(group: list[Wanted]) -> frozenset[str] | None:
+            if not all(image.lists for image in group):
+                return None
             digests = {digest for image in group for digest in image.digests}
             try:
                 tags = group[0].source.tags(len(digests) * (len(SUFFIXES) + 1))

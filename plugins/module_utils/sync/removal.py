@@ -17,6 +17,7 @@ from typing import Callable, NamedTuple
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag, is_digest
 from ..model.errors import ImageSyncError, InvalidContent, RegistryError
+from ..model.reference import Reference
 from ..stores.base import Deleted, Repository
 from .image import Image
 from .usage import Usage, Wanted
@@ -35,14 +36,14 @@ class Removal:
         check_mode: bool,
         failed: Callable[[Image, ImageSyncError], None],
         wanted: Mapping[str, list[Wanted]],
-        spare: bool = False,
+        spares: Callable[[Reference], bool] | None = None,
     ) -> None:
         """In check mode all is looked at and nothing deleted.
 
-        ``wanted``: what the call's other images made of each repository, by its name. ``spare``:
-        what something else uses is kept, and no failure.
+        ``wanted``: what the call's other images made of each repository, by its name. ``spares``:
+        what something else uses is kept, and no failure; so is what this is true of.
         """
-        self._spare = spare
+        self._spares = spares
         self._wanted = wanted
         self._workers = workers
         self._check_mode = check_mode
@@ -91,6 +92,8 @@ class Removal:
         repository = images[0].repository
         try:
             usage = Usage(repository, self._workers, self._wanted.get(repository.name, ()))
+            if self._spares:
+                images = [image for image in images if not _has_moved(image, usage)]
             _check_list(usage, images)
         except (RegistryError, InvalidContent) as error:
             trouble = error
@@ -101,7 +104,7 @@ class Removal:
             for image in images:
                 self._failed(image, error)
             return
-        remover = _Remover(repository, usage, images, self._check_mode, self._spare)
+        remover = _Remover(repository, usage, images, self._check_mode, self._spares)
         for image in sorted(images, key=lambda image: _order(image, usage)):
             self._attempt(image, remover.remove)
 
@@ -170,10 +173,10 @@ class _Remover:
         usage: Usage,
         images: list[Image],
         check_mode: bool,
-        spare: bool,
+        spares: Callable[[Reference], bool] | None,
     ) -> None:
         self._repository, self._usage = repository, usage
-        self._check_mode, self._spare = check_mode, spare
+        self._check_mode, self._spares = check_mode, spares
         self._going = {image.declared.destination.tag for image in images}
 
     def remove(self, image: Image) -> None:
@@ -184,13 +187,13 @@ class _Remover:
             _removed(image)  # it went with another image of the call
             return
         uses = self._uses(digest)
-        if tag is None and uses.any and self._spare:
+        if tag is None and uses.any and self._spares:
             image.outcome.reason = "kept"
             return
         if tag is None:
             uses.refuse("it is deleted by digest")
         # all that has to be read is read before the first deletion
-        attached = [] if uses.any else self._attached(digest)
+        attached = [] if uses.any else self._attached(image, digest)
         untagged = False
         if tag:
             # the tag first: if that is denied, nothing has been lost yet
@@ -198,7 +201,7 @@ class _Remover:
             if untagged:
                 usage.forget_tag(tag)
                 self._foresee(image, uses)
-            elif uses.any and self._spare:
+            elif uses.any and self._spares:
                 _kept(image, f"this registry deletes by digest only, and {uses} use it")
                 return
             else:
@@ -222,7 +225,7 @@ class _Remover:
                 "that deletes by digest only, as docker-registry 2.8 does, will refuse this"
             )
 
-    def _attached(self, digest: str) -> list[str]:
+    def _attached(self, image: Image, digest: str) -> list[str]:
         """Referrers, and theirs, and cosign's tags: they mean nothing without the image."""
         subjects: list[str] = []
         pending = [digest]
@@ -235,9 +238,15 @@ class _Remover:
                     pending.append(referrer.digest)
         tags = (as_tag(subject) + suffix for subject in subjects for suffix in _ATTACHED)
         there = self._usage.tags
-        return subjects[:0:-1] + [
+        pointers = subjects[:0:-1] + [
             tag for tag in tags if tag in there and not self._usage.wanted(there[tag].digest)
         ]
+        return [pointer for pointer in pointers if not self._is_spared(image, pointer)]
+
+    def _is_spared(self, image: Image, pointer: str) -> bool:
+        tag, digest = (None, pointer) if is_digest(pointer) else (pointer, None)
+        place = image.declared.destination._replace(tag=tag, digest=digest)
+        return bool(self._spares and self._spares(place))
 
     def _elsewhere(self, referrer: Descriptor, subject: str) -> bool:
         """Used by others, it stays, and keeps what is attached to it."""
@@ -282,6 +291,15 @@ class _Remover:
         if not self._check_mode:
             self._repository.delete_manifest(digest)
         self._usage.forget(digest)
+
+
+def _has_moved(image: Image, usage: Usage) -> bool:
+    """Somebody gave its tag to another image in the meantime."""
+    found = usage.tags.get(image.declared.destination.tag or "")
+    moved = found is not None and found.digest != image.outcome.previous_digest
+    if moved:
+        _kept(image, "it names another digest than a moment ago")
+    return moved
 
 
 def _check_list(usage: Usage, images: list[Image]) -> None:

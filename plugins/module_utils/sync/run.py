@@ -71,9 +71,7 @@ def sync(
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
-    call = _Call(
-        declared, settings, check_mode, fail_fast, stop or Stop(), limits, locking, prune
-    )
+    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop(), limits, locking, prune)
     try:
         call.run()
     finally:
@@ -102,6 +100,7 @@ class _Call:
         self._lock = threading.Lock()
         self._limits, self._locking, self._prune = limits, locking, prune
         self._pruned = Pruned([], [], [])
+        self._prune_open = prune.mode != "none"
         self._timer: threading.Timer | None = None
         self._ended = ""
         self._totals = Totals()
@@ -161,6 +160,7 @@ class _Call:
         if self._prune.mode == "none":
             return
         if any(image.open or not image.outcome.settled for image in self._images):
+            self._prune_open = False
             self._pruned.warnings.append("nothing was pruned, as not all images are at their place")
             return
         lock = self._locking.lock
@@ -171,6 +171,7 @@ class _Call:
             raise
         except ImageSyncError as error:
             self._pruned.errors.append(f"pruning failed: {error}")
+        self._prune_open = self._pruned.left > 0
 
     def _save_lock(self) -> None:
         self._locking.learn(self._images)
@@ -204,6 +205,8 @@ class _Call:
         for image in self._images:
             if image.open:
                 image.give_up(ended)
+        if self._prune_open and all(image.outcome.settled for image in self._images):
+            self._pruned.errors.append(f"pruning was not done{self._rest()}: {ended}")
         self._save_lock()
         scrub = self._network.scrub
         return Report(
@@ -216,6 +219,10 @@ class _Call:
             [scrub(error) for error in self._pruned.errors],
             self._locking.lock,
         )
+
+    def _rest(self) -> str:
+        left = self._pruned.left
+        return f" for {left} {'image' if left == 1 else 'images'}" if left else ""
 
     def _stats(self) -> dict[str, Any]:
         network, counts = self._network, self._totals.counts

@@ -202,17 +202,22 @@ class RegistryClient:
         """
         send = _Sending(self, method, headers or {}, body, patience, what)
         question = is_question(self.host, method, url)
+        challenges: list[str] = []
+        problem: RegistryError | None = None
         # in this order: the first answer may also tell how many requests are left
         with self._auth.opening(), self._quota.asking(question):
             sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
             answer = self._try(send, url, need, sent)
-            challenges = self._challenges(answer) if answer.status == 401 and 401 not in ok else []
-        again = self._again(answer, challenges, what, need, sent, ok)
+            if answer.status == 401 and 401 not in ok:
+                challenges, problem = self._refusal(answer, what, need)
+        again = self._again(answer, challenges, need, sent, ok)
         if again:
             first = answer.status
             with self._quota.asking(question):
                 answer = self._try(send, url, need, again)
             self._auth.compared(need, sent, first, again, answer.status)
+        elif problem:
+            raise problem
         if answer.status in ok:
             if method == "HEAD":
                 answer.drain()  # frees the connection
@@ -233,7 +238,6 @@ class RegistryClient:
         self,
         answer: Answer,
         challenges: list[str],
-        what: str,
         need: Need,
         sent: str | None,
         ok: tuple[int, ...],
@@ -244,11 +248,7 @@ class RegistryClient:
         place, the one that fetches the token among them.
         """
         if challenges:
-            problem = self.problem(answer, what, need)
-            again = self._auth.meet(challenges, need, sent)
-            if again is None:
-                raise problem
-            return again
+            return self._auth.meet(challenges, need, sent)
         denied = answer.status == 404 or (answer.status == 403 and 403 not in ok)
         home = denied and self._is_home(answer.url)
         if home and self._auth.doubts(need, sent, answer.status):
@@ -286,21 +286,21 @@ class RegistryClient:
     def _is_home(self, url: str) -> bool:
         return origin_of(url) == self._home
 
-    def _challenges(self, answer: Answer) -> list[str]:
-        """The answer's challenges, or those of ``/v2/`` where it has none (gcr.io)."""
+    def _refusal(self, answer: Answer, what: str, need: Need) -> tuple[list[str], RegistryError]:
+        """A 401's challenges, or those of ``/v2/`` where it has none (gcr.io); and its error.
+
+        The answer is read to its end before anything else is sent, which needs its place.
+        """
+        problem = self.problem(answer, what, need)
         if not self._is_home(answer.url):
-            return []
+            return [], problem
         found = answer.all_headers("WWW-Authenticate")
         if not found:
-            try:
-                ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
-            except ImageSyncError:
-                answer.close()
-                raise
+            ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
             found = ping.all_headers("WWW-Authenticate")
             ping.drain()
         self._auth.hear(found)
-        return found
+        return found, problem
 
     def _ask_realm(self, request: TokenRequest) -> Answer:
         host = origin_of(request.url).partition("://")[2]

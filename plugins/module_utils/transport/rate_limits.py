@@ -29,6 +29,10 @@ _WINDOW = re.compile(r";\s*w=(\d{1,9})")
 _SIGNS = ("RateLimit-Limit", "RateLimit-Remaining", "X-RateLimit-Limit", "X-RateLimit-Remaining")
 #: above this, a time in seconds is one since 1970
 _EPOCH = 10**9
+#: and above this, one in milliseconds
+_EPOCH_MS = 10**12
+#: the first number of a list; not the beginning of a date
+_NUMBER = re.compile(r"\s*(\d{1,15})(?![\d-])")
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
         windows = _WINDOW.findall(texts[1]) or _WINDOW.findall(texts[0])
         window = int(windows[0]) if windows else None
         left = None if reset is None else float(reset)
+        if left is not None and left >= _EPOCH_MS:
+            left /= 1000
         if left is not None and left >= _EPOCH:
             left = max(0.0, left - time.time())
         return RateLimit(limit, remaining, window, left)
@@ -68,7 +74,7 @@ def read_rate_limit(headers: Mapping[str, str]) -> RateLimit | None:
 
 
 def _number(text: str) -> int | None:
-    match = re.match(r"\s*(\d{1,12})", text)
+    match = _NUMBER.match(text)
     return int(match.group(1)) if match else None
 
 

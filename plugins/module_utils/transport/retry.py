@@ -11,15 +11,26 @@ import random
 import re
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..model.errors import Cancelled, ConnectionFailed, ImageSyncError, RegistryError
+from ..model.errors import (
+    Cancelled,
+    ConnectionFailed,
+    ImageSyncError,
+    RateLimited,
+    RegistryError,
+)
 
 T = TypeVar("T")
 
 _FIRST_DELAY = 0.5
 _LONGEST_DELAY = 60.0
+#: for each try that counts, so many more of those that were refused while others were served
+_QUEUING = 5
+#: these make the delay grow as other tries do, up to so many
+_LONGEST_QUEUE = 3
 #: a registry that asks for more patience than this many seconds is told no
 LONGEST_PAUSE = 120.0
 
@@ -106,22 +117,26 @@ class Retrier:
         self._retries = retries
         self._lock = threading.Lock()
         self._unreachable: set[str] = set()
+        #: operations done, by host
+        self._served: Counter[str] = Counter()
         self.count = 0
 
     def run(self, host: str, operation: Callable[[int], T]) -> T:
         """The result of ``operation(attempt)``; its last error, with the effort told, if none.
 
         ``attempt`` counts from 0. A connection that was closed while idle is tried again at
-        once and isn't counted. Where one operation found a host out of reach to the end, the
-        others try it once, until it is back.
+        once and isn't counted; nor is, up to a limit, a "too many requests" while others of us
+        are served: that is a queue, and no failure. Where one operation found a host out of reach
+        to the end, the others try it once, until it is back.
         """
         began = time.monotonic()
         stale_allowed = True
-        attempt = 0
+        attempt = queued = 0
+        served = self._served[host]
         while True:
             try:
                 result = operation(attempt)
-                self._unreachable.discard(host)
+                self._done(host)
                 return result
             except ImageSyncError as error:
                 if not error.transient:
@@ -129,23 +144,36 @@ class Retrier:
                 if stale_allowed and isinstance(error, ConnectionFailed) and error.stale:
                     stale_allowed = False
                     continue
-                if attempt >= self._retries or self._is_known_unreachable(error):
+                # since this one was last tried
+                moving, served = self._served[host] > served, self._served[host]
+                if isinstance(error, RateLimited) and moving and queued < self._retries * _QUEUING:
+                    queued += 1
+                    attempt -= 1
+                elif attempt >= self._retries or self._is_known_unreachable(error):
                     if isinstance(error, ConnectionFailed) and error.host:
                         self._unreachable.add(error.host)
-                    raise _exhausted(error, attempt + 1, time.monotonic() - began) from None
-                self._wait(host, error, attempt)
+                    tries = attempt + queued + 1
+                    raise _exhausted(error, tries, time.monotonic() - began) from None
+                self._wait(host, error, max(0, attempt), min(queued, _LONGEST_QUEUE))
                 with self._lock:
                     self.count += 1
                 attempt += 1
+
+    def _done(self, host: str) -> None:
+        with self._lock:
+            self._served[host] += 1
+        self._unreachable.discard(host)
 
     def _is_known_unreachable(self, error: ImageSyncError) -> bool:
         # of a blob's two hosts, it counts which one failed
         return isinstance(error, ConnectionFailed) and error.host in self._unreachable
 
-    def _wait(self, host: str, error: ImageSyncError, attempt: int) -> None:
+    def _wait(self, host: str, error: ImageSyncError, attempt: int, queued: int) -> None:
         asked = None
         if isinstance(error, RegistryError):
             asked, host = error.retry_after, error.host or host
+        if asked is None:  # else who is told when to come back needn't guess
+            attempt = max(attempt, queued)
         delay = random.uniform(0, min(_LONGEST_DELAY, _FIRST_DELAY * 2**attempt))  # full jitter
         if asked is None:
             self.pace.sleep(delay)

@@ -219,8 +219,10 @@ def test_writing_that_ends_with_another_digest() -> None:
 # tags
 
 
-def page(*tags: Any, link: str = "") -> Any:
-    return answer(200, {"name": "a/b", "tags": list(tags)}, {"Link": link} if link else {})
+def page(*tags: Any, link: str = "", version: str = "registry/2.0") -> Any:
+    headers = {"Docker-Distribution-Api-Version": version, "Link": link}
+    document = {"name": "a/b", "tags": list(tags)}
+    return answer(200, document, {name: value for name, value in headers.items() if value})
 
 
 HUNDRED = [f"t{number:03}" for number in range(100)]
@@ -283,6 +285,16 @@ def test_a_full_page_without_a_link_is_followed_by_last() -> None:
     found, client = make(page(*HUNDRED), page("zz+top", "zz"), page())
     assert found.tags() == [*HUNDRED, "zz"]
     assert client.seen == [("GET", f"{TAGS}?n=100"), ("GET", f"{TAGS}?n=100&last=t099")]
+
+
+def test_short_pages_without_a_link_may_go_on() -> None:
+    """Of a registry that doesn't call itself a distribution; one that sends Links is done."""
+    short = [page("a", "b", version=""), page("c", version=""), page(version="")]
+    found, client = make(*short)
+    assert found.tags() == ["a", "b", "c"]
+    assert [url.rpartition("=")[2] for _get, url in client.seen] == ["100", "b", "c"]
+    linked = [page("a", link="</x>; rel=next", version=""), page("b", version="")]
+    assert make(*linked)[0].tags() == ["a", "b"]
 
 
 def test_a_registry_that_ignores_last() -> None:

@@ -74,6 +74,11 @@ def read(headers: Mapping[str, str]) -> RateLimit | None:
         ({"RateLimit-Limit": "none", "X-RateLimit-Limit": "7"}, RateLimit(7)),
         ({"RateLimit-Remaining": "5", "RateLimit-Reset": "soon"}, RateLimit(None, 5)),
         ({"RateLimit-Limit": "5;window=60"}, RateLimit(5)),
+        ({"RateLimit-Limit": "100/hour", "RateLimit-Remaining": "7.0"}, RateLimit(100, 7)),
+        (
+            {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": "2026-11-21T15:00:00Z"},
+            RateLimit(None, 0),
+        ),
     ],
 )
 def test_headers_are_understood(headers: Mapping[str, str], expected: RateLimit | None) -> None:
@@ -84,6 +89,8 @@ def test_a_reset_may_be_a_time(clock: Clock) -> None:
     for ahead, left in ((90, 90.0), (-90, 0.0)):
         given_time = int(clock.time()) + ahead
         headers = {"X-RateLimit-Remaining": "0", "X-RateLimit-Reset": str(given_time)}
+        assert read(headers) == RateLimit(None, 0, None, left)
+        headers["X-RateLimit-Reset"] += "000"  # in milliseconds
         assert read(headers) == RateLimit(None, 0, None, left)
 
 
