@@ -101,9 +101,11 @@ EXAMPLES = r"""
   imagesync.registry.image_sync:
     destination: registry.example.com/mirror/nginx
     state: absent
-    tags: "{{ query('imagesync.registry.image_tags', 'registry.example.com/mirror/nginx', semver='<1.25', allow_empty=true) }}"
+    tags: "{{ query('imagesync.registry.image_tags', mirror, semver='<1.25', allow_empty=true) }}"
     filter:
       allow_empty: true
+  vars:
+    mirror: registry.example.com/mirror/nginx
 """
 
 RETURN = r"""

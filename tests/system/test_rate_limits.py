@@ -211,7 +211,7 @@ def test_a_registry_that_wants_an_hour_is_left_alone(
     assert _reasons(result) == Counter({"absent": done, "failed": 1, "not_done": 4 - done})
     proxy = sides.source.proxy if side == "source" else sides.destination.proxy
     seen = [request.fault for request in proxy.requests]
-    assert [request for request in seen[seen.index("status") + 1 :]] == []
+    assert seen[seen.index("status") + 1 :] == []
     assert "it asks to come back in 3600 seconds" in result["msg"]
     assert "come back in 1 hour" in result["msg"]
     assert result["stats"]["retries"] == 0

@@ -81,8 +81,11 @@ def side_of(running: tuple[DockerRegistry, TokenServer]) -> Iterator[Side]:
     server.clear()
     side = Side(registry.url, server)
     with side.proxy:
-        yield side
-    assert not side.proxy.errors + server.errors
+        try:
+            yield side
+        finally:
+            errors = side.proxy.errors + server.errors
+    assert not errors
 
 
 @pytest.fixture

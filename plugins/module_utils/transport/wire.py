@@ -102,7 +102,7 @@ class Wire:
         connect, read = self._timeout
         try:
             pool = self._pool or self._open(url)
-            raw = pool.urlopen(
+            raw = pool.request(
                 method,
                 url.partition("#")[0] if self._absolute else _target(url),
                 body=body,

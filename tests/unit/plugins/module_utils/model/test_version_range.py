@@ -96,7 +96,7 @@ RANGES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "tags", "others"), RANGES, ids=[text for text, *_ in RANGES])
+@pytest.mark.parametrize(("text", "tags", "others"), RANGES, ids=[row[0] for row in RANGES])
 def test_ranges(text: str, tags: str, others: str) -> None:
     assert [tag for tag in tags.split() if not inside(text, tag)] == []
     assert [tag for tag in others.split() if inside(text, tag)] == []
