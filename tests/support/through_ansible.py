@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-_STARTERS = ("tests.support.playbook", "tests.support.role", "tests.support.asking")
+_STARTERS = ("tests.support.playbook", "tests.support.role")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
