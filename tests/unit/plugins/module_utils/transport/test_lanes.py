@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -206,7 +205,7 @@ def test_the_window_stays_within_its_bounds(most: int, statuses: list[int]) -> N
 @pytest.mark.parametrize("most", [1, 2, 5])
 def test_no_more_under_way_than_the_window(pace: Pace, guests: Guests, most: int) -> None:
     lane = Lane(HOST, pace, most)
-    inside, peak, lock = 0, 0, threading.Lock()
+    inside, peak, lock, full = 0, 0, threading.Lock(), threading.Event()
 
     def visit() -> None:
         nonlocal inside, peak
@@ -214,7 +213,9 @@ def test_no_more_under_way_than_the_window(pace: Pace, guests: Guests, most: int
         with lock:
             inside += 1
             peak = max(peak, inside)
-        time.sleep(0.001)
+            if inside == most:
+                full.set()
+        assert full.wait(WAIT)
         with lock:
             inside -= 1
         place.leave()
