@@ -68,8 +68,12 @@ class Plan:
             *self._packaging(),
             *[self._unit(environment) for environment in self.controllers + self.targets],
             *self._integration(),
-            *[self._system(environment) for environment in self.controllers],
+            *[self._system(environment) for environment in self._both_ends()],
         ]
+
+    def _both_ends(self) -> list[Environment]:
+        """Return the newest and the oldest controller; those between have the integration tests."""
+        return [self.newest, *[e for e in self.controllers[-1:] if e is not self.newest]]
 
     def run(self) -> list[Stage]:
         """Return what has to be there before a command of the user's can start."""
@@ -164,7 +168,7 @@ class Plan:
 
     def _integration(self) -> list[Stage]:
         # On the oldest target, as the system tests have the controllers' Pythons for targets.
-        controller = self.newest
+        controller = self.controllers[len(self.controllers) // 2]
         target = [*self.targets, controller][0]
         version = controller.python.version
         python = f"controller:python={target.python.version}@{target.bin / 'python'}"
@@ -207,7 +211,7 @@ class Plan:
         # Two processes, and nothing beside them: some of these tests look at the clock.
         options = ["-n", "2", "--dist", "worksteal"]
         if environment is not self.newest:
-            title = f"those of them that start Ansible, with {python.core} on {python.version}"
+            title = f"those of them that start Ansible, with {python.core} on Python {python.version}"
             # what takes longest of it, plays of several hosts, is for one version as well
             options += ["--through-ansible", "--ignore-glob=*_role_*"]
         work = self._pytest(environment, "tests/system", *options)
