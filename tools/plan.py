@@ -211,7 +211,7 @@ class Plan:
         # Two processes, and nothing beside them: some of these tests look at the clock.
         options = ["-n", "2", "--dist", "worksteal"]
         if environment is not self.newest:
-            title = f"those of them that start Ansible, with {python.core} on Python {python.version}"
+            title = f"those that start Ansible, with {python.core} on Python {python.version}"
             # what takes longest of it, plays of several hosts, is for one version as well
             options += ["--through-ansible", "--ignore-glob=*_role_*"]
         work = self._pytest(environment, "tests/system", *options)
