@@ -343,6 +343,8 @@ def test_tokens_that_end_in_mid_run(says: bool, opaque: Side) -> None:
     found = ask(*[f"{opaque.host}/{n}:1" for n in SOURCES[:30]], concurrency=4)
     assert all(image["labels"] for image in found["images"])
     assert ended.hits == 1
-    # what was under way with one of the two tokens
-    assert 1 < opaque.refused() <= 1 + 4 + 4
-    assert len(opaque.scopes()) <= (4 if says else 2 + 9)
+    if says:
+        # what was under way with one of the two tokens
+        assert 1 < opaque.refused() <= 1 + 4 + 4
+    # in doubt at worst one for each repository, and never one for each request
+    assert len(opaque.scopes()) <= (4 if says else 2 + 30)
