@@ -31,6 +31,8 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values i
 Values = dict[str, Any]
 #: what the role's tasks register
 _PLAN = "mirror__plan"
+_SHARE = "mirror__share"
+_RUN = "mirror__run"
 _OUTCOME = "mirror__outcome"
 
 
@@ -63,6 +65,9 @@ class ActionModule(ActionBase):
         if problems:
             raise InvalidInput("\n".join(problems))
         self._check_logins(task_vars)
+        later = [name for name in names.NOT_YET if task_vars.get(name)]
+        if later:
+            raise InvalidInput(f"{', '.join(later)}: this version of the role can't do that yet")
         for warning in names.misspelt(name for name in task_vars if isinstance(name, str)):
             self._display.warning(warning)
         return {**make_plan(variables, task_vars), "run": _run_of_role(self._task)}
@@ -100,8 +105,21 @@ class ActionModule(ActionBase):
         if plan["shard"] or plan["lock_path"] or pruning:
             others = self._registered(_PLAN, hosts, task_vars)
             others.pop(plan["host"], None)
+        skipping = [host for host, other in others.items() if other.get("skipped")]
+        if plan["shard"] and skipping:
+            raise InvalidInput(
+                "mirror_shard splits the images over all hosts of the play, and "
+                f"{', '.join(skipping)} would skip a part: the role has a condition there"
+            )
         whole = {host: other for host, other in others.items() if "entries" in other}
-        return sharing.shared(plan, whole, hosts)
+        found = sharing.shared(plan, whole, hosts)
+        unknown = sorted(host for host, other in others.items() if other.get("failed"))
+        if pruning and unknown:
+            self._display.warning(
+                f"{plan['host']}: nothing is pruned, as what {', '.join(unknown)} declares was "
+                "refused, and may be in the same place"
+            )
+        return {**found, "prune": "none" if unknown else plan["options"].get("prune", "")}
 
     def _registered(self, name: str, hosts: list[str], task_vars: Values) -> dict[str, Values]:
         """What hosts have registered under a name in this run of the role."""
@@ -145,13 +163,20 @@ class ActionModule(ActionBase):
         paths = sorted({plan.get("report_path") or "" for plan in plans.values()} - {""})
         if not paths or self._task.check_mode:
             return {"problem": "", "written": []}
+        ends = [plans, *(self._registered(name, hosts, task_vars) for name in (_SHARE, _RUN))]
         outcomes = self._registered(_OUTCOME, hosts, task_vars)
         problems = []
         for path in paths:
             parts = [
-                _part(host, plans.get(host, {}), outcomes.get(host, {}))
+                _part(
+                    host,
+                    plans.get(host, {}),
+                    outcomes.get(host, {}),
+                    [end.get(host, {}) for end in ends],
+                )
                 for host in hosts
                 if plans.get(host, {}).get("report_path", path) == path
+                and not plans.get(host, {}).get("skipped")
             ]
             try:
                 files.write(path, reports.rendered(path, reports.whole_report(parts, _now())))
@@ -173,9 +198,10 @@ def _run_of_role(task: Any) -> str:
     return found
 
 
-def _part(host: str, plan: Values, found: Values) -> Values:
+def _part(host: str, plan: Values, found: Values, ends: list[Values]) -> Values:
+    """``ends``: of steps that a host without an outcome may have ended at."""
     if not found:
-        return reports.no_report(host, str(plan.get("msg") or ""))
+        return reports.no_report(host, next((str(e["msg"]) for e in ends if e.get("msg")), ""))
     result = found["facts"]["mirror_result"]
     return reports.host_report(host, plan["destination"], result, found["problem"])
 

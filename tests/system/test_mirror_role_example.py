@@ -110,7 +110,7 @@ class Example:
 
     def lock(self, site: str) -> dict[str, Any]:
         """What its lock says."""
-        path = self.folder / "inventory" / "locks" / f"{site}.json"
+        path = self.folder / "locks" / f"{site}.json"
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["images"]
         return found
 
@@ -156,7 +156,7 @@ def test_two_sites(example: Example) -> None:
     assert _sources(first, "boston") == example.here(AMERICA)
     assert _outcome(foretold) == _outcome(first)
     assert len(example.lock("amsterdam")) == len(EUROPE)
-    page = (example.folder / "inventory/reports/mirror.html").read_text(encoding="utf-8")
+    page = (example.folder / "reports/mirror.html").read_text(encoding="utf-8")
     assert "<h2>amsterdam</h2>" in page and "<h2>boston</h2>" in page
 
     second = example.run()

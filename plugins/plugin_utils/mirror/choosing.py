@@ -14,6 +14,9 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     parse_reference,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.model.version_range import (
+    parse_wildcard,
+)
 
 from .entries import Item
 from .names import nearest
@@ -30,7 +33,24 @@ def without(items: list[Item], excluded: Any, problems: list[str]) -> list[Item]
         problems.append(str(error))
         return items
     rules = [_rule(word, f"mirror_exclude[{n}]", problems) for n, word in enumerate(words)]
-    return [item for item in items if not any(rule(item) for rule in rules)]
+    found = (_rest(item, rules) for item in items if not any(rule(item) for rule in rules))
+    return [item for item in found if item]
+
+
+def _rest(item: Item, rules: list[Matches]) -> Item | None:
+    """Without those of its tags, given by name, that are excluded; None if no tag is left."""
+    tags = item.image.get("tags")
+    if not isinstance(tags, list):
+        return item
+
+    def excluded(tag: Any) -> bool:
+        one = Item(item.label, {"source": f"{item.source}:{tag}"})
+        return not parse_wildcard(str(tag)) and any(rule(one) for rule in rules)
+
+    left = [tag for tag in tags if not excluded(tag)]
+    if left == tags:
+        return item
+    return item._replace(image={**item.image, "tags": left}) if left else None
 
 
 def _rule(word: str, where: str, problems: list[str]) -> Matches:
@@ -74,11 +94,24 @@ def only(items: Iterable[Item], chosen: Any, problems: list[str]) -> list[bool]:
     known: dict[str, None] = {}
     for item in items:
         known.update(dict.fromkeys(_called(item)))
+    meant = set()
     for word in words:
-        if word not in known:
+        found = next((text for text in (word, *_in_full(word)) if text in known), None)
+        if found is None:
             close = nearest(word, sorted(known))
             problems.append(f"mirror_only: no image is named {word!r}, or has that source{close}")
-    return [not words or not set(words).isdisjoint(_called(item)) for item in items]
+        else:
+            meant.add(found)
+    return [not words or not meant.isdisjoint(_called(item)) for item in items]
+
+
+def _in_full(word: str) -> list[str]:
+    """A source as it would be called: of equal entries only one is left, however it is written."""
+    try:
+        found = parse_reference(word)
+    except InvalidInput:
+        return []
+    return [str(found.with_default_tag()), str(found)]
 
 
 def _called(item: Item) -> list[str]:

@@ -52,11 +52,13 @@ class Item(NamedTuple):
 
     @property
     def reference(self) -> Reference | None:
-        """The source, if it is one."""
+        """The source, if it is one; without a tag where others say which."""
         try:
-            return parse_reference(self.source).with_default_tag() if self.source else None
+            found = parse_reference(self.source) if self.source else None
         except InvalidInput:
             return None
+        several = self.image.get("tags") is not None or self.image.get("filter") is not None
+        return found if found is None or several else found.with_default_tag()
 
     @property
     def repository(self) -> str:

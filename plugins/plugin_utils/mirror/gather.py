@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 
 from . import names
-from .values import kind
+from .values import kind, text
 
 
 class Written(NamedTuple):
@@ -39,6 +39,9 @@ def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> l
     lists = sorted(name for name in variables if names.is_list_of_images(name))
     found: list[Written] = []
     for name in lists:
+        if variables[name] is None:
+            problems.append(f"{name} must be a list of images, and it is empty; write [] for none")
+            continue
         if not isinstance(variables[name], list):
             problems.append(f"{name} must be a list of images, not {kind(variables[name])}")
             continue
@@ -46,7 +49,8 @@ def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> l
     path = variables.get("mirror_images_file")
     if path:
         try:
-            found += read_images_file(folder / Path(str(path)).expanduser())
+            name = text(path, "mirror_images_file")
+            found += read_images_file(folder / Path(name).expanduser())
         except InvalidInput as error:
             problems.append(str(error))
     elif not lists:

@@ -109,8 +109,9 @@ def _host(host: Mapping[str, Any]) -> str:
         _bar(counts),
         f'<p class="soft">{_text(_numbers(host))}</p>',
     ]
-    if host["message"] and not groups["failed"]:
-        parts.append(f'<p class="message">{_text(host["message"])}</p>')
+    message = "\n".join(words.message(host))
+    if message:
+        parts.append(f'<p class="message">{_text(message)}</p>')
     parts += _tables(host, groups)
     return "<section>\n" + "\n".join(part for part in parts if part) + "\n</section>"
 

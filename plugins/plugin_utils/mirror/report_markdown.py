@@ -68,9 +68,10 @@ def _host(host: Mapping[str, Any]) -> Iterator[str]:
         f"{counts['failed']} failed, {counts['unchanged']} as they were."
     )
     groups = words.sorted_images(host)
-    if host["message"] and not groups["failed"]:
+    message = words.message(host)
+    if message:
         yield ""
-        yield from (f"- {code(line)}" for line in host["message"].splitlines())
+        yield from (f"- {code(line)}" for line in message)
     if groups["failed"]:
         yield from ("", "### Failed", "")
         rows = ((_place(image), code(_why(image))) for image in groups["failed"])

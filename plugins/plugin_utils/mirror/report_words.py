@@ -92,6 +92,16 @@ def sorted_images(host: Mapping[str, Any]) -> dict[str, list[Mapping[str, Any]]]
     return groups
 
 
+def message(host: Mapping[str, Any]) -> list[str]:
+    """The lines of a host's message that its failed images don't tell."""
+    told: set[str] = set()
+    for image in host["images"]:
+        line = f"{image.get('destination')}: {image.get('msg') or ''}"
+        told.update(one.rstrip() for one in line.splitlines())
+    left = [line for line in str(host["message"] or "").splitlines() if line.rstrip() not in told]
+    return [] if len(left) == 1 and left[0].endswith(" failed:") else left
+
+
 def rate_limit(limit: Mapping[str, Any]) -> str:
     """What a registry says of its limit."""
     text = f"{limit.get('remaining', '?')} of {limit.get('limit', '?')} requests left"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -70,20 +71,33 @@ def _check_locks(plan: Plan, others: Mapping[str, Plan]) -> None:
 
 def _check_lists(plan: Plan, others: Mapping[str, Plan]) -> None:
     """Images that only some hosts declare might be left to a host that doesn't know them."""
-    mine = {entry["repository"] for entry in plan["entries"]}
+    mine = _meant(plan["entries"])
     for host, other in sorted(others.items()):
         if not other["shard"]:
             raise InvalidInput(
                 f"mirror_shard is true for {plan['host']} and not for {host}, and the list is to "
                 "be split over both"
             )
-        differing = sorted(mine ^ {entry["repository"] for entry in other["entries"]})
+        differing = sorted(mine ^ _meant(other["entries"]))
         if differing:
             has, lacks = (plan["host"], host) if differing[0] in mine else (host, plan["host"])
             raise InvalidInput(
                 "mirror_shard needs one list of images for all hosts of the play, and "
-                f"{differing[0]} is declared for {has} and not for {lacks}"
+                f"{differing[0][0]} is declared for {has} and not for {lacks}"
             )
+
+
+def _meant(entries: Entries) -> set[tuple[str, str]]:
+    """What the entries stand for: destinations; for tags to be selected, how they are."""
+    found = set()
+    for entry in entries:
+        if entry["by_pattern"]:
+            image = entry["image"]
+            chosen = [image.get(key) for key in ("tags", "filter", "destination_tag")]
+            found.add((entry["repository"], json.dumps(chosen, sort_keys=True, default=str)))
+        else:
+            found.update((place, "absent" * entry["absent"]) for place in entry["places"])
+    return found
 
 
 def _declared(mine: Entries, everything: Entries) -> list[str]:

@@ -105,12 +105,41 @@ def test_destinations_may_all_be_the_entries_own() -> None:
         (["b.*"], ["quay.io/a/web:2"]),
         ([".*/web"], ["base", "busybox:1.35"]),
         (["web"], ["base", "busybox:1.35", "quay.io/a/web:2"]),
+        ([".*:latest"], ["base", "busybox:1.35", "quay.io/a/web:2"]),
     ],
 )
 def test_exclude(excluded: list[str], left: list[str]) -> None:
     images = [{"name": "base", "source": "busybox:1.36"}, "busybox:1.35", "quay.io/a/web:2"]
     found = plan(images=images, exclude=excluded)["entries"]
     assert [e["image"].get("name") or e["image"]["source"] for e in found] == left
+
+
+@pytest.mark.parametrize("selected", [{"tags": ["1.x"]}, {"filter": {"newest": 1}}])
+def test_an_entry_that_selects_tags_isn_t_latest(selected: dict[str, Any]) -> None:
+    images = [{"source": "web", **selected}, "app"]
+    for excluded in (".*:latest", "docker.io/library/web:latest"):
+        assert plan(images=images, exclude=[excluded])["entries"][0]["image"]["source"] == "web"
+    assert len(plan(images=images, exclude=[".*:latest"])["entries"]) == 1
+    assert plan(images=images, exclude=["web", "app"])["entries"] == []
+    found = plan(images=images, only=["docker.io/library/web"])["entries"]
+    assert [entry["wanted"] for entry in found] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("excluded", "left"),
+    [
+        ("docker.io/library/web:1.0", [["1.x", "2.0"]]),
+        ("web:3", [["1.x", "1.0", "2.0"]]),
+        (r".*:[12]\..*", [["1.x"]]),
+        (".*/web", []),
+    ],
+)
+def test_tags_given_by_name_are_excluded_one_by_one(excluded: str, left: list[Any]) -> None:
+    images = [{"source": "web", "tags": ["1.x", "1.0", "2.0"]}]
+    found = plan(images=images, exclude=[excluded])["entries"]
+    assert [entry["image"]["tags"] for entry in found] == left
+    found = plan(images=[{"source": "web", "tags": ["1.0"]}], exclude=["web:1.0"])["entries"]
+    assert found == []
 
 
 def test_what_is_excluded_is_no_conflict() -> None:
@@ -128,6 +157,12 @@ def test_only(only: Any) -> None:
     images = [{"name": "base", "source": "busybox:1.36"}, "busybox:1.35"]
     found = plan(images=images, only=only)["entries"]
     assert [entry["wanted"] for entry in found] == [True, False]
+
+
+@pytest.mark.parametrize("word", ["busybox", "busybox:latest", "docker.io/library/busybox"])
+def test_only_knows_an_equal_entry_that_was_written_otherwise(word: str) -> None:
+    found = plan(images=["docker.io/library/busybox:latest", "busybox", "a:1"], only=[word])
+    assert [entry["wanted"] for entry in found["entries"]] == [True, False]
 
 
 def test_options_are_handed_over_in_their_types() -> None:
@@ -245,6 +280,7 @@ def test_options_are_handed_over_in_their_types() -> None:
             {"images": ["a:1"], "report_file": "report.txt"},
             ["mirror_report_file", ".json, .md, .html"],
         ),
+        ({"images_file": ["a.txt"]}, ["mirror_images_file must be text, not a list"]),
         ({"images_file": "none.txt"}, ["mirror_images_file /nowhere/none.txt: No such file"]),
         ({"images": ["a:1"], "prune": "lock"}, ["mirror_prune: lock needs a mirror_lock_file"]),
         (

@@ -81,6 +81,17 @@ def test_json_is_the_model() -> None:
     assert json.loads(reports.rendered("/x/report.JSON", model(EVIL))) == model(EVIL)
 
 
+@pytest.mark.parametrize("name", ["r.md", "r.html"])
+def test_what_failed_beside_images_is_told_too(name: str) -> None:
+    image = {"destination": "r.example.com/a:1", "reason": "failed", "failed": True, "msg": "gone"}
+    lines = ["1 of 2 images failed:", "r.example.com/a:1: gone", "mirror_lock_file /l: no space"]
+    for problem, count in (("\n".join(lines), 1), ("\n".join(lines[:2]), 0)):
+        part = reports.host_report("a", "r.example.com", {"images": [image]}, problem)
+        page = reports.rendered(name, reports.whole_report([part], "now"))
+        assert page.count("no space") == page.count("images failed:") == count
+        assert page.count("gone") == 1
+
+
 def test_the_page_has_all_of_it_in_one_file() -> None:
     page = reports.rendered("report.html", model())
     assert not re.search(r"(?:src|href)=|url\(|@import", page)

@@ -103,7 +103,17 @@ def test_what_is_to_be_absent_isn_t_declared() -> None:
         (
             {"shard": True},
             {"shard": True, "entries": []},
-            "r.example.com/x is declared for a and not for b",
+            "r.example.com/x:1 is declared for a and not for b",
+        ),
+        (
+            {"shard": True},
+            {"shard": True, "entries": [entry("x"), entry("x", "2")]},
+            "r.example.com/x:2 is declared for b and not for a",
+        ),
+        (
+            {"shard": True},
+            {"shard": True, "entries": [entry("x"), entry("x", by_pattern=True, places=[])]},
+            "r.example.com/x is declared for b and not for a",
         ),
     ],
 )
