@@ -159,12 +159,18 @@ class ActionModule(ActionBase):
     def _report(self, task_vars: Values) -> Values:
         """One file for all hosts that name it. What goes wrong is a problem, and no failure."""
         hosts = [str(host) for host in task_vars["ansible_play_hosts_all"]]
+        plan_host = task_vars[_PLAN]["host"]
         plans = self._registered(_PLAN, hosts, task_vars)
         paths = sorted({plan.get("report_path") or "" for plan in plans.values()} - {""})
         if not paths or self._task.check_mode:
             return {"problem": "", "written": []}
         ends = [plans, *(self._registered(name, hosts, task_vars) for name in (_SHARE, _RUN))]
         outcomes = self._registered(_OUTCOME, hosts, task_vars)
+        batch = [str(host) for host in task_vars["ansible_play_batch"]]
+        ended = [host for host in batch if not outcomes.get(host, {"skipped": True}).get("skipped")]
+        first = next(iter(ended), plan_host)
+        if first != plan_host and _in_step(self._task):
+            return {"problem": "", "written": []}
         problems = []
         for path in paths:
             parts = [
@@ -196,6 +202,14 @@ def _run_of_role(task: Any) -> str:
             found = str(parent._uuid)
         parent = getattr(parent, "_parent", None)
     return found
+
+
+def _in_step(task: Any) -> bool:
+    """Whether all hosts of a play end one task before they begin the next.
+
+    With other strategies (free, host_pinned) the last host to write the report has them all.
+    """
+    return getattr(task.get_play(), "strategy", "") in ("linear", "debug")
 
 
 def _part(host: str, plan: Values, found: Values, ends: list[Values]) -> Values:

@@ -137,7 +137,31 @@ def test_a_report_that_can_t_be_written_is_told_at_the_end(shards: Shards, tmp_p
     (tmp_path / "file").write_text("", encoding="utf-8")
     run = mirror(tmp_path, shards.hosts(report_file="file/report.md"))
     assert run.returncode != 0 and len(shards.tags_written()) == 13
-    assert all("mirror_report_file" in failure(run, host) for host in HOSTS)
+    assert "mirror_report_file" in failure(run, "a")
+    assert not any(failure(run, host) for host in HOSTS[1:])
+
+
+def test_a_host_that_is_left_out_leaves_the_report_to_others(
+    shards: Shards, tmp_path: Path
+) -> None:
+    hosts = shards.hosts(shard=False, report_file="r.json")
+    condition = {"role": PLAYBOOK, "when": f"inventory_hostname != '{HOSTS[0]}'"}
+    run = mirror(tmp_path, hosts, tasks=[], roles=[condition])
+    assert run.returncode == 0, run.output
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert [host["host"] for host in report["hosts"]] == [*HOSTS[1:]]
+
+
+def test_what_fails_before_the_module_starts_is_reported_too(
+    shards: Shards, tmp_path: Path
+) -> None:
+    hosts = shards.hosts(shard=False, report_file="r.json")
+    hosts["all"]["hosts"] = {HOSTS[0]: {"ansible_remote_tmp": "/dev/null/tmp"}}
+    run = mirror(tmp_path, hosts)
+    assert "/dev/null" in failure(run, HOSTS[0])
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    assert "/dev/null" in json.dumps(report["hosts"])
+    assert facts(run, HOSTS[0])["mirror_result"]["failed"]
 
 
 def test_run_once_is_one_host_that_does_it(shards: Shards, tmp_path: Path) -> None:

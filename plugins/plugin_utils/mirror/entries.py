@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -30,6 +31,8 @@ from .options import ENTRY_SPEC, validate
 from .places import Place
 from .values import kind, text
 
+#: entries that are named for the same problem; of the others only their number is told
+_SAID_OF_EACH = 5
 _TEXTS = ("name", "source", "destination", "destination_tag")
 
 
@@ -145,14 +148,21 @@ def place(
     items: Iterable[Item], where: Place, options: Mapping[str, Any], problems: list[str]
 ) -> list[Item]:
     """The entries with their destinations, read as image_sync will read them."""
-    found = []
+    found, said = [], Counter[str]()
     for item in items:
         try:
             destination = where.destination(item.image.get("destination") or "", item.source)
             image = {**item.image, "destination": destination}
             found.append(item._replace(image=image, parsed=tuple(_read(image, options))))
         except InvalidInput as error:
-            problems.append(f"{item.label}: {error}")
+            said[str(error)] += 1
+            if said[str(error)] <= _SAID_OF_EACH:
+                problems.append(f"{item.label}: {error}")
+    problems += [
+        f"{count - _SAID_OF_EACH} more entries: {problem}"
+        for problem, count in said.items()
+        if count > _SAID_OF_EACH
+    ]
     return found
 
 

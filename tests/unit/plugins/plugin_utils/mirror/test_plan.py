@@ -312,6 +312,14 @@ def test_what_is_wrong_is_told(variables: dict[str, Any], words: list[str]) -> N
     assert "\n" not in str(raised.value)
 
 
+def test_one_mistake_in_many_entries_is_told_of_a_few() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        plan(images=[f"a:{tag}" for tag in range(60)], destination=None)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 6 and "mirror_images[4] (a:4): there is no" in lines[4]
+    assert lines[5].startswith("55 more entries: there is no mirror_destination")
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
