@@ -1,0 +1,92 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+
+pytest.importorskip("ansible", reason="filters run on the controller, inside Ansible")
+yaml = pytest.importorskip("yaml")
+
+from ansible.errors import AnsibleFilterError
+
+from ansible_collections.imagesync.registry.plugins.filter import (
+    image_refs,
+    parse_reference,
+    pin_images,
+)
+
+DOORS = {"pin_images": pin_images, "image_refs": image_refs, "parse_reference": parse_reference}
+DIGEST = "sha256:" + "1" * 64
+
+
+def call(name: str, *args: Any, **options: Any) -> Any:
+    """What the filter of this name gives."""
+    module: Any = DOORS[name]
+    return module.FilterModule().filters()[name](*args, **options)
+
+
+@pytest.mark.parametrize("name", DOORS)
+def test_the_documentation_has_the_parameters(name: str) -> None:
+    module: Any = DOORS[name]
+    document = yaml.safe_load(module.DOCUMENTATION)
+    parameters = inspect.signature(getattr(module, name)).parameters
+    assert document["name"] == name
+    positional = document["positional"].split(", ")
+    assert positional == list(document["options"])
+    assert positional[1:] == list(parameters)[1:]
+    given = {key: option.get("default") for key, option in document["options"].items()}
+    for key, parameter in list(parameters.items())[1:]:
+        default = None if parameter.default is inspect.Parameter.empty else parameter.default
+        assert given[key] == (list(default) if isinstance(default, tuple) else default)
+
+
+def parts(registry: str, repository: str, tag: str | None, digest: str | None) -> dict[str, Any]:
+    return {
+        "transport": "docker",
+        "registry": registry,
+        "repository": repository,
+        "tag": tag,
+        "digest": digest,
+        "name": f"{registry}/{repository}",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("busybox", parts("docker.io", "library/busybox", "latest", None)),
+        ("grafana/grafana:11.2.0", parts("docker.io", "grafana/grafana", "11.2.0", None)),
+        ("docker://registry.hub.docker.com/a/b:1", parts("docker.io", "a/b", "1", None)),
+        ("localhost:5000/a/b/c:1", parts("localhost:5000", "a/b/c", "1", None)),
+        (f"quay.io/a/b@{DIGEST}", parts("quay.io", "a/b", None, DIGEST)),
+        (f"quay.io/a/b:1@{DIGEST}", parts("quay.io", "a/b", "1", DIGEST)),
+    ],
+)
+def test_parts(text: str, expected: dict[str, Any]) -> None:
+    assert call("parse_reference", text) == expected
+
+
+@pytest.mark.parametrize("wrong", ["", "Nginx", "quay.io", "nginx:", "dir:/srv/x", None, 7, ["a"]])
+def test_no_reference(wrong: Any) -> None:
+    with pytest.raises(AnsibleFilterError, match=r"image reference"):
+        call("parse_reference", wrong)
+
+
+def test_errors_are_those_of_filters() -> None:
+    with pytest.raises(AnsibleFilterError, match="from_yaml_all"):
+        call("image_refs", "image: nginx")
+    with pytest.raises(AnsibleFilterError, match=r"image: docker.io/library/nginx:1 is not in ids"):
+        call("pin_images", {"image": "nginx:1"}, {}, missing="error")
+
+
+def test_they_pass_on_what_they_are_given() -> None:
+    data, ids = {"own": "nginx:1"}, {"nginx:1": f"r.example.com/nginx@{DIGEST}"}
+    assert call("pin_images", data, ids) == data
+    assert call("pin_images", data, ids, keys=["own"]) == {"own": ids["nginx:1"]}
+    assert call("pin_images", data, ids, "error", ["own"]) == {"own": ids["nginx:1"]}
+    assert call("image_refs", data, ["own"]) == ["docker.io/library/nginx:1"]
