@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 pytest.importorskip("ansible", reason="filters run on the controller, inside Ansible")
-yaml = pytest.importorskip("yaml")
 
 from ansible.errors import AnsibleFilterError
 
@@ -19,6 +18,8 @@ from ansible_collections.imagesync.registry.plugins.filter import (
     parse_reference,
     pin_images,
 )
+
+yaml = pytest.importorskip("yaml", reason="the documentation is YAML, which needs PyYAML")
 
 DOORS = {"pin_images": pin_images, "image_refs": image_refs, "parse_reference": parse_reference}
 DIGEST = "sha256:" + "1" * 64

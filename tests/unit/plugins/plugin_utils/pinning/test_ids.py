@@ -79,7 +79,7 @@ def test_a_source_at_several_places_is_for_the_user_to_decide() -> None:
         ("a.example.com/nginx:1", "docker.io/library/nginx:1", D1),
         ("b.example.com/nginx:1", "docker.io/library/nginx:1", D2),
     )
-    with pytest.raises(InvalidInput, match="may be any of a.example.com.*b.example.com"):
+    with pytest.raises(InvalidInput, match=r"may be any of a\.example\.com.*b\.example\.com"):
         find(locked, "nginx:1")
     assert find(locked, f"nginx:1@{D2}") == f"b.example.com/nginx@{D2}"
     assert find(locked, "b.example.com/nginx:1") == f"b.example.com/nginx@{D2}"
@@ -105,7 +105,7 @@ def test_an_id_leads_to_itself_first() -> None:
 def test_short_forms_are_one() -> None:
     same = f"docker.io/library/nginx@{D1}"
     assert find({"nginx": f"nginx@{D1}", "docker.io/nginx:latest": same}, "nginx") == same
-    with pytest.raises(InvalidInput, match="two ids for docker.io/library/nginx:latest: "):
+    with pytest.raises(InvalidInput, match=r"two ids for docker\.io/library/nginx:latest: "):
         read_ids({"nginx": same, "docker.io/nginx:latest": f"{HOME}/nginx@{D1}"})
 
 

@@ -326,8 +326,10 @@ def test_wrong_options(options: Any, words: str) -> None:
 
 #: names with which references, known ones too, come about often
 REFERENCES = st.sampled_from(
-    ["nginx:1.27", "nginx", f"nginx@{D1}", f"nginx:1.27@{D1}", f"nginx:1.27@{D2}", "redis"]
-    + ["docker.io/library/redis:latest", NGINX, f"{MIRROR}/library/nginx:1.27", "x/y:1", "{{ x }}"]
+    [
+        *("nginx:1.27", "nginx", f"nginx@{D1}", f"nginx:1.27@{D1}", f"nginx:1.27@{D2}", "redis"),
+        *("docker.io/library/redis:latest", NGINX, f"{MIRROR}/library/nginx:1.27", "x/y:1", "{{"),
+    ]
 )
 TEXTS = REFERENCES | st.sampled_from(["", "1.27", "latest", D1, D2, "docker.io", "quay.io", MIRROR])
 SCALARS = TEXTS | st.none() | st.booleans() | st.integers()
