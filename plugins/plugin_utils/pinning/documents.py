@@ -33,7 +33,7 @@ class Found(NamedTuple):
 
 
 #: told of each image in order of appearance; what it returns, an id, takes the image's place
-Visit = Callable[[Found], "Reference | None"]
+Visit = Callable[[Found], Reference | None]
 
 
 def copy(data: Any, visit: Visit, keys: Any = ()) -> Any:
