@@ -77,6 +77,14 @@ options:
           - The most requests that this registry is sent in a second, evenly spread.
           - Only in entries without a path.
         type: float
+      create_repository:
+        description:
+          - For Amazon ECR, which refuses images for a repository that doesn't exist. With V(true), one that is missing is
+            created before the first image is written to it.
+          - This needs the Python library C(botocore) where the task runs, with AWS credentials that allow
+            C(ecr:CreateRepository). The region is that of the registry's name, and else that of botocore's own settings.
+          - In check mode nothing is created, and a warning says what would be.
+        type: bool
   auth_file:
     description:
       - File with logins, as C(podman login) and C(docker login) write it, read instead of the usual ones.

@@ -243,14 +243,6 @@ def test_the_words_in_a_name_do_not_explain_a_failure(sides: Sides) -> None:
     assert fault.hits and "broke the connection" in result["msg"]
 
 
-def test_a_missing_repository_says_what_to_do(sides: Sides, make_strict: MakeStrict) -> None:
-    registry = make_strict(create_repositories=False)
-    registry.expected.add("NAME_UNKNOWN")
-    sides.source.push(images.image("nowhere to go"))
-    result = sync(source=sides.source.ref(), destination=f"{registry.host}/mirror/new")
-    assert "wants a repository to be created before" in result["msg"]
-
-
 def test_sigterm_ends_a_call_with_what_is_done(sides: Sides) -> None:
     """What is done stays done and is told; the rest is named as not done."""
     small = sides.source.push(images.image("small"), "a")

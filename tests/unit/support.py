@@ -22,6 +22,9 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.retry
     Pace,
     Retrier,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import (
+    Settings,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 PLUGINS = ROOT / "plugins"
@@ -62,6 +65,7 @@ class FakeNetwork:
     """As much of Network as stores need."""
 
     def __init__(self, retries: int = 0) -> None:
+        self.settings = Settings()
         self.pace = Pace()
         self.retrier = Retrier(retries, self.pace)
         self.bandwidth = Bandwidth(None, self.pace)

@@ -27,6 +27,7 @@ REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
     "client_key": {"type": "path", "no_log": False},
     "max_connections": {"type": "int"},
     "requests_per_second": {"type": "float"},
+    "create_repository": {"type": "bool"},
 }
 #: options of the doc fragment "connection"
 CONNECTION_OPTIONS: dict[str, dict[str, Any]] = {

@@ -11,6 +11,7 @@
       RegistryError         an answer that says no
         NotFound            the manifest, blob or repository isn't there
         AuthenticationFailed, AccessDenied
+        TagImmutable        the tag is there, and held fast
         RateLimited
           NothingLeft       not even asked: the registry has said that no request is left
       WrittenOtherwise      a registry took a write and names something else afterwards
@@ -101,6 +102,10 @@ class AuthenticationFailed(RegistryError):
 
 class AccessDenied(RegistryError):
     """403: the credentials are known and don't allow this."""
+
+
+class TagImmutable(RegistryError):
+    """The registry doesn't let a tag that is there be overwritten or deleted."""
 
 
 class RateLimited(RegistryError):

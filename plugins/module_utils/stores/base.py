@@ -77,6 +77,10 @@ class Repository(ABC):
     def expect_lenders(self, paths: Iterable[str]) -> None:
         """Told before the first write: from these paths of the same place blobs will be taken."""
 
+    def to_be_created(self) -> bool:
+        """Whether the first write would create the repository, beyond what any write does."""
+        return False
+
     @abstractmethod
     def resolve(self, pointer: str) -> Descriptor | None:
         """What a tag or digest names now; None where there is nothing."""

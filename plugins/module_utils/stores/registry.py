@@ -23,6 +23,7 @@ from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
 from ..transport.wire import origin_of
 from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
+from .creation import Creation
 from .registry_blobs import RegistryBlobs, Use
 
 _ACCEPT = {"Accept": ", ".join(MEDIA_TYPES)}
@@ -49,6 +50,7 @@ class RegistryRepository(Repository):
         self._pull = Need(path, "pull")
         self._push = Need(path, "pull,push")
         self._blobs = RegistryBlobs(client, path, self.first_tags)
+        self._creation = Creation(client, path, self._blobs.in_use)
         client.expect(self._pull)
 
     def will_be_written(self) -> None:
@@ -62,6 +64,10 @@ class RegistryRepository(Repository):
     def expect_lenders(self, paths: Iterable[str]) -> None:
         """See Repository. A token to write here can then allow to mount from there as well."""
         self._client.expect(self._push._replace(sources=tuple(paths)))
+
+    def to_be_created(self) -> bool:
+        """See Repository."""
+        return self._creation.needed()
 
     # manifests
 
@@ -121,6 +127,7 @@ class RegistryRepository(Repository):
 
     def write_manifest(self, manifest: Manifest, tag: str | None) -> bool:
         """See Repository. Confirmed by the answer, or by a HEAD where it says nothing."""
+        self._creation.ensure()
         pointer = tag or manifest.digest
         what = f"writing {_named(self.path, pointer)}"
         headers = {"Content-Type": manifest.media_type, "Content-Length": str(len(manifest.raw))}
@@ -167,6 +174,7 @@ class RegistryRepository(Repository):
 
     def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """See Repository."""
+        self._creation.ensure()
         return self._blobs.write(blob, source, lender)
 
     # tags
@@ -289,17 +297,7 @@ class RegistryRepository(Repository):
         what = f"deleting {_named(self.path, pointer)}"
         ok = (200, 202, 204, 404, *unsupported)
         url = self._manifest_url(pointer)
-        try:
-            answer = self._client.call("DELETE", url, what, Need(self.path, "delete"), ok)
-        except RegistryError as error:
-            if error.status == 405:
-                raise RegistryError(
-                    f"{error}; this registry doesn't allow deletion (for docker-registry, see "
-                    "storage.delete.enabled in its configuration)",
-                    error.status,
-                    error.codes,
-                ) from None
-            raise
+        answer = self._client.call("DELETE", url, what, Need(self.path, "delete"), ok)
         answer.drain()
         if answer.status in unsupported:
             return Deleted.UNSUPPORTED

@@ -12,7 +12,7 @@ from typing import Callable
 from urllib.parse import quote
 
 from ..model.descriptor import Descriptor
-from ..model.errors import ImageSyncError, InvalidContent, RegistryError
+from ..model.errors import ConnectionFailed, ImageSyncError, InvalidContent, RegistryError
 from ..transport.answer import Answer
 from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
@@ -99,7 +99,25 @@ class RegistryBlobs:
             self._send(blob, source, session)
             return Written.COPIED
 
-        return self._client.network.retrier.run(self._host, attempt)
+        try:
+            return self._client.network.retrier.run(self._host, attempt)
+        except ConnectionFailed as error:
+            if not sent and error.host == self._host:
+                self._explain(error)
+            raise
+
+    def _explain(self, error: ConnectionFailed) -> None:
+        """No upload could be opened: ECR may cut the connection instead of saying why."""
+        try:
+            exists = self.in_use()
+        except ImageSyncError:
+            return
+        if not exists:
+            error.args = (
+                f"{error}; the repository {self._path} doesn't exist there yet, and some "
+                "registries (ECR) just cut the connection then: create it first, or set "
+                "create_repository: true in registries",
+            )
 
     def _ask(self, blob: Descriptor, lender: str | None) -> Written | str:
         """Asks for the blob and opens an upload in one request; the session's URL if it's needed.
@@ -124,14 +142,14 @@ class RegistryBlobs:
                 self._client.finds_own_blobs = True
             return Written.MOUNTED if lender else Written.PRESENT
         trusted = lender is None and self._client.finds_own_blobs
-        if blob.size > _WORTH_ASKING and not trusted and self._in_use() and self.has(blob):
+        if blob.size > _WORTH_ASKING and not trusted and self.in_use() and self.has(blob):
             if lender is None:
                 self._client.finds_own_blobs = False
             self._cancel(session)
             return Written.PRESENT
         return session
 
-    def _in_use(self) -> bool:
+    def in_use(self) -> bool:
         """Whether the repository may hold what it is asked for: not if it is new."""
         if self.use is Use.UNKNOWN:
             try:

@@ -15,7 +15,7 @@ import threading
 from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError, RegistryError
+from ..model.errors import Cancelled, ImageSyncError, RegistryError, TagImmutable
 from ..model.manifest import Manifest
 from ..stores.base import Repository, Written
 from .attaching import Attaching, Tools
@@ -229,6 +229,10 @@ class Transfer:
     def _finish(self, image: Image) -> None:
         if image.top is None:
             return
+        if self._check_mode and image.repository.to_be_created():
+            image.outcome.warnings.append(
+                f"the repository {image.repository.name} doesn't exist; it would be created"
+            )
         # a tag that names it already isn't written again: some registries refuse that
         tag = None if image.proof.incomplete else image.tag
         if tag or image.top.digest not in image.proof.there:
@@ -239,6 +243,8 @@ class Transfer:
             return
         try:
             self._attaching.store(image.repository, manifest, tag)
+        except TagImmutable:
+            raise
         except RegistryError as error:
             # some registries have another word for it; then look where something was inferred
             outcome = image.outcome

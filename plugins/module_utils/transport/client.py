@@ -17,6 +17,7 @@ from .answer import Answer
 from .authenticator import Authenticator, Need
 from .bandwidth import Bandwidth
 from .credentials import Keychain
+from .ecr_repositories import EcrRepositories
 from .lanes import Holders, Lane
 from .learned import Learned
 from .problems import problem_of
@@ -47,6 +48,7 @@ class Network:
         #: everything that a server said goes through this before it is shown
         self.scrub = Scrubber()
         self.keychain = Keychain(settings, self.scrub)
+        self.ecr_repositories = EcrRepositories(settings.timeout)
         #: requests sent, by registry (or other host)
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0

@@ -17,7 +17,9 @@ from ..model.errors import (
     NotFound,
     RateLimited,
     RegistryError,
+    TagImmutable,
 )
+from .advice import Refusal, advise, is_immutable
 from .answer import Answer
 from .retry import parse_retry_after
 from .text import clean, mask
@@ -82,9 +84,8 @@ def problem_of(
     complaint = read_complaint(answer, (*(secrets or ()), sent))
     status = answer.status
     said = complaint.text or _phrase(status)
-    advice = _advice(status, complaint, host, anonymous=secrets == ())
-    if "NAME_UNKNOWN" in complaint.codes and what.startswith(("opening", "sending", "writing")):
-        advice = f"; {host} wants a repository to be created before images are sent to it"
+    refusal = Refusal(status, complaint.codes, said, what, host)
+    advice = advise(refusal) or _advice(status, complaint, host, anonymous=secrets == ())
     message = f"{host}: {what} failed with {status}: {said}{advice}"
     codes = complaint.codes
     retry_after = parse_retry_after(answer.header("Retry-After"))
@@ -97,6 +98,8 @@ def problem_of(
         404: NotFound,
         429: RateLimited,
     }.get(status, RegistryError)
+    if is_immutable(refusal):
+        kind = TagImmutable
     transient = status in _TRANSIENT and not final
     return kind(message, status, codes, transient, retry_after, host)
 

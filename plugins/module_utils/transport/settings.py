@@ -43,6 +43,7 @@ class RegistryEntry:
     client_key: str | None = None
     max_connections: int | None = None
     requests_per_second: float | None = None
+    create_repository: bool | None = None
 
     @property
     def name(self) -> str:

@@ -514,13 +514,10 @@ def test_deleting_a_manifest(status: int, deleted: Deleted) -> None:
     assert make(answer(status))[0].delete_manifest(B) is deleted
 
 
-def test_registries_that_do_not_delete() -> None:
-    refusal = RegistryError("405: UNSUPPORTED", 405, ("UNSUPPORTED",))
-    with pytest.raises(RegistryError, match=r"doesn't allow deletion.*storage\.delete") as caught:
-        make(refusal)[0].delete_manifest(B)
-    assert (caught.value.status, caught.value.codes) == (405, ("UNSUPPORTED",))
-    with pytest.raises(AccessDenied):
-        make(AccessDenied("no", 403))[0].delete_manifest(B)
+def test_a_refused_deletion_is_no_success() -> None:
+    for refusal in (RegistryError("no", 405), AccessDenied("no", 403)):
+        with pytest.raises(type(refusal)):
+            make(refusal)[0].delete_manifest(B)
 
 
 def test_lists_without_an_end_are_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
