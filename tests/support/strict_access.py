@@ -28,18 +28,18 @@ def _is_good(call: Call, rules: Rules, scheme: str, value: str) -> bool:
         return value == base64.b64encode(":".join(rules.auth).encode()).decode()
     if scheme == "bearer" and rules.token:
         token = rules.token
-        return all(token.allows(value, repo, action) for repo, action in _needed(call))
+        return all(token.allows(value, repo, action) for repo, action in _needed(call, rules))
     if scheme == "bearer" and rules.bearer:
         return value == rules.bearer
     return bool(value) and not (rules.auth or rules.bearer or rules.token)
 
 
-def _needed(call: Call) -> list[tuple[str, str]]:
+def _needed(call: Call, rules: Rules) -> list[tuple[str, str]]:
     """The actions that a token has to allow; a mount reads another repository too."""
     if call.request.kind == "ping":
         return []
     if call.method == "DELETE" and call.request.kind != "upload":
-        return [(call.repo, "delete")]
+        return [(call.repo, rules.delete_action)]
     needed = [(call.repo, "push" if call.request.is_write else "pull")]
     origin = call.request.params.get("from")
     if call.request.kind == "upload" and origin:
@@ -54,6 +54,6 @@ def _challenges(call: Call, rules: Rules) -> list[str]:
     if not rules.token:
         return ['Bearer realm="none"' if rules.bearer else 'Basic realm="strict registry"']
     actions = {"push": "pull,push"}
-    scopes = [f"repository:{repo}:{actions.get(a, a)}" for repo, a in _needed(call)]
+    scopes = [f"repository:{repo}:{actions.get(a, a)}" for repo, a in _needed(call, rules)]
     scope = f',scope="{" ".join(scopes)}"' if scopes else ""
     return [f'Bearer realm="{rules.token.realm}",service="{rules.token.service}"{scope}']

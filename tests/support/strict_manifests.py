@@ -113,8 +113,9 @@ class Manifests:
         headers = [JSON]
         if page and len(page) < len(found) and self.rules.paging == "link":
             target = f"/v2/{call.repo}/tags/list?n={size}&last={page[-1]}"
-            headers.append(("Link", f'<{target}>; rel="next"'))
-        return Answer(200, headers, json.dumps({"name": call.repo, "tags": page}).encode())
+            headers.append(("Link", f'<{self.rules.link_base}{target}>; rel="next"'))
+        listed = {"name": call.repo, "tags": [*self.rules.odd_tags, *page]}
+        return Answer(200, headers, json.dumps(listed).encode())
 
     def _page_size(self, params: dict[str, str]) -> int | None:
         """How many tags to give, None for all."""

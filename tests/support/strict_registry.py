@@ -93,6 +93,11 @@ class StrictRegistry(LocalServer):
         """What this request gets; raises Refused."""
         check_call(call)
         check_access(call, self.rules)
+        with self.store.lock:
+            for manner in self.rules.manners:
+                found = manner(self, call)
+                if found:
+                    return found
         if call.request.is_write:
             self._check_writable(call)
         with self.store.lock:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email.message import Message
+from typing import Any, Callable, Optional
 from urllib.parse import unquote
 
 from .content import ALL_MANIFESTS
@@ -63,6 +64,10 @@ class Rules:
     challenges: list[str] | None = None  # raw WWW-Authenticate values in place of ours
     open_ping: bool = False  # /v2/ asks for nothing
     extra_headers: Mapping[str, str] = field(default_factory=dict)
+    link_base: str = ""  # stands before the path of a Link to the next page of tags
+    odd_tags: Sequence[Any] = ()  # on every page of a tag list, before its tags
+    delete_action: str = "delete"  # what a token has to allow for a deletion
+    manners: Sequence[Manner] = ()  # see manners.py: each is asked before an answer is made
 
 
 @dataclass
@@ -72,6 +77,10 @@ class Answer:
     status: int
     headers: list[tuple[str, str]] = field(default_factory=list)
     body: bytes = b""
+
+
+#: (registry, call): answers by itself, raises Refused, or lets the others answer (None)
+Manner = Callable[[Any, "Call"], Optional[Answer]]
 
 
 class Refused(Exception):

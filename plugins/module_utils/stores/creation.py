@@ -21,7 +21,7 @@ class Creation:
         self._client, self._path, self._exists = client, path, exists
         settings = client.network.settings
         self._wanted = bool(settings.lookup(client.host, path, "create_repository"))
-        self._done = not self._wanted
+        self._done = threading.Event()
         self._error: ImageSyncError | None = None
         self._lock = threading.Lock()
 
@@ -34,12 +34,12 @@ class Creation:
 
         Raises ImageSyncError, the same each time: what was refused once isn't asked for again.
         """
-        if self._done:
+        if not self._wanted or self._done.is_set():
             return
         with self._lock:
             if self._error:
                 raise self._error
-            if self._done:
+            if self._done.is_set():
                 return
             try:
                 if not self._exists():
@@ -47,4 +47,4 @@ class Creation:
             except ImageSyncError as error:
                 self._error = error
                 raise
-            self._done = True
+            self._done.set()
