@@ -73,6 +73,8 @@ def advise(refusal: Refusal) -> str:
         return f"; the tag {refusal.tag} can't be {verb}: it is immutable at {host}"
     if refusal.what.startswith("deleting"):
         return _about_deletion(refusal)
+    if status == 429 and "pull rate limit" not in refusal.text:
+        return f"; these are too many requests for {host}: see requests_per_second in registries"
     if not refusal.is_write:
         return ""
     if status == 507 or (400 <= status < 500 and _QUOTA.search(refusal.text)):

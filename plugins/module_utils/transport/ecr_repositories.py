@@ -86,6 +86,7 @@ class EcrRepositories:
                     connect_timeout=min(10, self._timeout),
                     read_timeout=self._timeout,
                     retries={"mode": "standard", "max_attempts": 3},
+                    use_fips_endpoint="ecr-fips." in host or None,
                 )
                 client = session.create_client(
                     place.service, region_name=place.region or None, config=config

@@ -256,3 +256,29 @@ def test_what_the_registry_says_it_stored(stored: str, fine: bool) -> None:
     else:
         with pytest.raises(InvalidContent, match="was stored as"):
             blobs.write(BLOB, Source(), None)
+
+
+def cut(host: str = FakeClient.host) -> ConnectionFailed:
+    error = ConnectionFailed(f"{host} broke the connection")
+    error.host = host
+    return error
+
+
+@pytest.mark.parametrize(("use", "hinted"), [(Use.NEW, True), (Use.USED, False)])
+def test_a_repository_that_is_not_there_may_be_why_nothing_was_answered(
+    use: Use, hinted: bool
+) -> None:
+    blobs, _client = make(cut())
+    blobs.use = use
+    with pytest.raises(ConnectionFailed) as caught:
+        blobs.write(BLOB, Source(), None)
+    assert ("the repository a doesn't exist there yet" in str(caught.value)) is hinted
+
+
+def test_what_breaks_later_or_elsewhere_has_another_reason() -> None:
+    for answers in ([session(), cut()], [cut("source.example")]):
+        blobs, _client = make(*answers)
+        blobs.use = Use.NEW
+        with pytest.raises(ConnectionFailed) as caught:
+            blobs.write(BLOB, Source(), None)
+        assert "doesn't exist" not in str(caught.value)

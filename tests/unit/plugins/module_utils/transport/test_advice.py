@@ -141,3 +141,10 @@ def test_deletions() -> None:
     found = error(400, "GOOGLE_MANIFEST_DANGLING_TAG", "is still referenced by tag", by_digest)
     assert "other tags name this manifest" in str(found)
     assert advise(Refusal(400, (), "no", by_digest, HOST)) == ""
+
+
+def test_too_many_requests() -> None:
+    found = str(error(429, "TOOMANYREQUESTS", "Rate exceeded", SEND))
+    assert found.endswith(f"too many requests for {HOST}: see requests_per_second in registries")
+    hub = str(error(429, "TOOMANYREQUESTS", "You have reached your pull rate limit", "reading a:1"))
+    assert "the pull limit" in hub and "requests_per_second" not in hub
