@@ -57,6 +57,12 @@ def cuts_unknown(registry: StrictRegistry, call: Call) -> None:
         raise ConnectionResetError("no such repository")
 
 
+def lists_nothing(_registry: StrictRegistry, call: Call) -> None:
+    """Who may push there may not list tags."""
+    if call.request.kind == "tags":
+        raise Refused(403, "DENIED", "not authorized to perform: ecr:ListImages")
+
+
 def not_found(code: str, message: str) -> Manner:
     """Another word than MANIFEST_UNKNOWN for a manifest that isn't there."""
 

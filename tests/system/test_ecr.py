@@ -15,7 +15,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.ecr_r
 )
 from tests.support import images
 from tests.support.ecr_api import ENVIRONMENT, EcrApi
-from tests.support.manners import Stage, cuts_unknown, playing
+from tests.support.manners import Stage, cuts_unknown, lists_nothing, playing
 from tests.support.strict_registry import StrictRegistry
 from tests.support.sync import sync
 
@@ -76,6 +76,17 @@ def test_what_is_missing_is_created_once(stage: Stage, source: StrictRegistry, a
     assert [stage.registry.tags(name) for name in names] == [["1.0"]] * 3
     api.asked.clear()
     assert not _push(stage, source, *names)["changed"] and api.asked == []
+
+
+def test_who_may_not_list_tags_creates_what_a_write_finds_missing(
+    stage: Stage, source: StrictRegistry, api: EcrApi
+) -> None:
+    stage.registry.store.stock("team/there")
+    stage.takes(lists_nothing)
+    result = _push(stage, source, "team/new", "team/there")
+    assert (result.get("msg"), result["changed"]) == (None, True)
+    assert [asked[1]["repositoryName"] for asked in api.asked] == ["team/new"]
+    assert stage.registry.tags("team/new") == ["1.0"]
 
 
 def test_somebody_else_may_have_been_quicker(

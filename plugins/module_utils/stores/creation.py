@@ -7,10 +7,13 @@
 from __future__ import annotations
 
 import threading
-from typing import Callable
+from typing import Callable, TypeVar
 
-from ..model.errors import ImageSyncError
+from ..model.errors import ImageSyncError, RegistryError
 from ..transport.client import RegistryClient
+
+T = TypeVar("T")
+_LOOKED_FOR, _CREATED = 1, 2
 
 
 class Creation:
@@ -21,7 +24,7 @@ class Creation:
         self._client, self._path, self._exists = client, path, exists
         settings = client.network.settings
         self._wanted = bool(settings.lookup(client.host, path, "create_repository"))
-        self._done = threading.Event()
+        self._stage = 0
         self._error: ImageSyncError | None = None
         self._lock = threading.Lock()
 
@@ -34,17 +37,34 @@ class Creation:
 
         Raises ImageSyncError, the same each time: what was refused once isn't asked for again.
         """
-        if not self._wanted or self._done.is_set():
-            return
+        if self._wanted:
+            self._once(_LOOKED_FOR, self._exists)
+
+    def then(self, write: Callable[[], T]) -> T:
+        """What ``write`` gives, in a repository that is there.
+
+        Who may write, and not list tags, finds out only by a write that it is missing.
+        """
+        self.ensure()
+        try:
+            return write()
+        except RegistryError as error:
+            if not self._wanted or "NAME_UNKNOWN" not in error.codes:
+                raise
+        self._once(_CREATED, lambda: False)
+        return write()
+
+    def _once(self, stage: int, exists: Callable[[], bool]) -> None:
         with self._lock:
             if self._error:
                 raise self._error
-            if self._done.is_set():
+            if self._stage >= stage:
                 return
             try:
-                if not self._exists():
+                if not exists():
                     self._client.network.ecr_repositories.create(self._client.host, self._path)
+                    stage = _CREATED
             except ImageSyncError as error:
                 self._error = error
                 raise
-            self._done.set()
+            self._stage = stage

@@ -174,8 +174,7 @@ class RegistryRepository(Repository):
 
     def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """See Repository."""
-        self._creation.ensure()
-        return self._blobs.write(blob, source, lender)
+        return self._creation.then(lambda: self._blobs.write(blob, source, lender))
 
     # tags
 
