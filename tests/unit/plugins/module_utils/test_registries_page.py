@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -20,6 +21,7 @@ STORY = SYSTEM / "test_registries.py"
 OTHER_FILES = (SYSTEM / "test_ecr.py",)
 
 
+@functools.cache
 def rows() -> dict[str, list[str]]:
     """The cells of each row but the first, by that one."""
     text = (ROOT / "docs" / "registries.md").read_text(encoding="utf-8")
@@ -32,6 +34,7 @@ def rows() -> dict[str, list[str]]:
     return found
 
 
+@functools.cache
 def profiles() -> dict[str, dict[str, object]]:
     """The stand-ins with the plain values among their fields, as they stand in the code."""
     tree = ast.parse((ROOT / "tests" / "support" / "manners.py").read_text(encoding="utf-8"))
@@ -53,6 +56,7 @@ def _fields(node: ast.expr) -> dict[str, object]:
     return {word.arg or "": ast.unparse(word.value) for word in node.keywords}
 
 
+@functools.cache
 def story() -> dict[str, str]:
     """The tests of the story, and where they take place: the arguments of ``on``."""
     found = {}
