@@ -47,13 +47,16 @@ options:
         type: bool
       validate_certs:
         description:
-          - Whether the registry's certificate is checked; it is, unless this is V(false).
+          - Whether the registry's certificate is checked; it is, unless this is V(false), of which a warning tells.
+          - Holds for this registry alone, and not for other hosts to which it refers, such as its token server.
           - Only in entries without a path.
         type: bool
       ca_path:
         description:
-          - PEM file with the certificate authorities that this registry's certificate is checked against, instead of
-            the usual ones.
+          - PEM file with the certificate authorities that this registry's certificate is checked against, or a directory
+            with such files (C(*.crt), C(*.pem), C(*.cer), or named by hash), instead of the usual ones.
+          - Without this option, the file or directory named by the first of E(REQUESTS_CA_BUNDLE), E(CURL_CA_BUNDLE) and
+            E(SSL_CERT_FILE) that is set, or else the authorities of the system and of the Python library requests.
           - Only in entries without a path.
         type: path
       client_cert:
@@ -66,6 +69,29 @@ options:
           - PEM file with the unencrypted key of O(registries[].client_cert).
           - Only in entries without a path.
         type: path
+      proxy:
+        description:
+          - The proxy through which this registry is reached, such as V(http://user:password@proxy.example.com:3128).
+            C(https://) is possible too, C(socks5://), C(socks5h://) and C(socks4://) with the Python library PySocks.
+          - V('') for no proxy, whatever the environment says.
+          - Without this option, E(HTTPS_PROXY), E(HTTP_PROXY), E(ALL_PROXY) and E(NO_PROXY) count, in lower or upper case;
+            not for registries on the loopback address.
+          - Holds for this registry alone. Other hosts to which it refers, such as its token server, have entries of their
+            own, or what the environment says.
+          - Only in entries without a path.
+        type: str
+      mirrors:
+        description:
+          - Registries to read from in place of this one, as C(host[:port]) or C(host[:port]/prefix), where the prefix comes
+            before the whole name of the repository. They are asked in this order, and the registry itself last.
+          - Used for content that is asked for by its digest, and so is checked. What a tag names, tag lists and referrers
+            come from the registry itself, which is therefore still needed.
+          - A mirror that fails isn't asked again in the same run, and a warning tells of it. Where it only lacks something or
+            refuses access, it is passed over for that.
+          - A mirror is logged in to with what its own name gives, never with this registry's login.
+          - Nothing is written to mirrors, and they don't matter where this registry is a destination.
+        type: list
+        elements: str
       max_connections:
         description:
           - The most requests that this registry is sent at once, where that is less than O(concurrency). With V(1) there may

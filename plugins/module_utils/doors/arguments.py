@@ -25,6 +25,8 @@ REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
     "ca_path": {"type": "path"},
     "client_cert": {"type": "path"},
     "client_key": {"type": "path", "no_log": False},
+    "proxy": {"type": "str", "no_log": True},
+    "mirrors": {"type": "list", "elements": "str"},
     "max_connections": {"type": "int"},
     "requests_per_second": {"type": "float"},
     "create_repository": {"type": "bool"},

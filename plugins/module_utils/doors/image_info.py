@@ -27,4 +27,4 @@ def image_info(parameters: Mapping[str, Any]) -> dict[str, Any]:
     references = [parse_reference(text).with_default_tag() for text in parameters["images"]]
     check_masking(settings, map(str, references))
     images, numbers = describe(references, settings, parameters["referrers"])
-    return {"changed": False, "images": images, **numbers, "warnings": settings.warnings()}
+    return {"changed": False, "images": images, **numbers}

@@ -12,6 +12,7 @@ from ..model.reference import Reference
 from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
+from .mirrored import Mirror, MirroredRepository, Mirrors
 from .registry import RegistryRepository
 
 
@@ -20,7 +21,9 @@ class Places:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._opened: dict[str, Repository] = {}
+        self._opened: dict[str, RegistryRepository] = {}
+        self._sources: dict[str, Repository] = {}
+        self._mirrors = Mirrors(network)
         self._lock = threading.Lock()
 
     def may_be_one(self, registry: str, other: str) -> bool:
@@ -32,11 +35,33 @@ class Places:
     def repository(self, reference: Reference, write: bool = False) -> Repository:
         """The repository that ``reference`` is in; ``write``: it will be written to."""
         with self._lock:
-            found = self._opened.get(reference.name)
-            if found is None:
-                client = self._network.client(reference.registry)
-                found = RegistryRepository(client, reference.repository)
-                self._opened[reference.name] = found
+            found = self._open(reference.registry, reference.repository)
             if write:
                 found.will_be_written()
             return found
+
+    def source(self, reference: Reference) -> Repository:
+        """The same to read from, where mirrors of the registry may stand in for it."""
+        with self._lock:
+            found = self._sources.get(reference.name)
+            if found is None:
+                found = self._sources[reference.name] = self._mirrored(reference)
+            return found
+
+    def _open(self, registry: str, path: str) -> RegistryRepository:
+        name = f"{registry}/{path}"
+        found = self._opened.get(name)
+        if found is None:
+            found = RegistryRepository(self._network.client(registry), path)
+            self._opened[name] = found
+        return found
+
+    def _mirrored(self, reference: Reference) -> Repository:
+        upstream = self._open(reference.registry, reference.repository)
+        settings = self._network.settings
+        mirrors = []
+        for name in settings.lookup(reference.registry, reference.repository, "mirrors") or ():
+            host, _slash, prefix = name.partition("/")
+            path = f"{prefix}/{reference.repository}" if prefix else reference.repository
+            mirrors.append(Mirror(name, reference.registry, self._open(host, path)))
+        return MirroredRepository(upstream, mirrors, self._mirrors) if mirrors else upstream

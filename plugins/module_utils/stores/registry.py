@@ -93,9 +93,10 @@ class RegistryRepository(Repository):
 
     def manifest(self, pointer: str) -> Manifest:
         """See Repository. The body must match the digest asked for, by tag the one named."""
-        return self._client.network.retrier.run(self.place, lambda _: self._read(pointer))
+        return self._client.network.retrier.run(self.place, lambda _: self.read(pointer))
 
-    def _read(self, pointer: str) -> Manifest:
+    def read(self, pointer: str) -> Manifest:
+        """One try of ``manifest``."""
         raw, answer = self._get(pointer)
         wanted = pointer if is_digest(pointer) else _named_digest(answer)
         if not is_digest(pointer) and (not wanted or digest_of(raw, wanted) != wanted):

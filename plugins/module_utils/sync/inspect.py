@@ -81,6 +81,7 @@ def describe(
     stats = {
         "requests": dict(sorted(network.requests.items())),
         "credentials": dict(sorted(network.keychain.kinds.items())),
+        "warnings": network.warnings(),
     }
     return images, stats
 
@@ -92,12 +93,12 @@ def _for_each(
     network = network or Network(settings)
     places = Places(network)
     for reference in references:
-        places.repository(reference)  # known ahead, they may share their tokens
+        places.source(reference)  # known ahead, they may share their tokens
     workers = Workers(settings.concurrency)
 
     def one(reference: Reference) -> Any:
         try:
-            return look(reference, places.repository(reference))
+            return look(reference, places.source(reference))
         except ImageSyncError as error:
             error.args = (network.scrub(f"{reference}: {error}"),)
             raise

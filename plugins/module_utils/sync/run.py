@@ -114,7 +114,7 @@ class _Call:
         return Image(
             declared,
             self._places.repository(declared.destination, write=not self._check_mode),
-            self._places.repository(declared.source) if declared.source else None,
+            self._places.source(declared.source) if declared.source else None,
         )
 
     def run(self) -> None:
@@ -243,7 +243,7 @@ class _Call:
 
     def _warnings(self) -> list[str]:
         own = [warning for image in self._images for warning in image.outcome.warnings]
-        return self._network.settings.warnings() + own + self._pruned.warnings
+        return self._network.warnings() + own + self._pruned.warnings
 
 
 def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:

@@ -23,11 +23,12 @@ from .learned import Learned
 from .problems import problem_of
 from .rate_limits import Quotas, is_question, read_rate_limit
 from .retry import LONGEST_PAUSE, Pace, Retrier
-from .settings import Connection, Settings
+from .settings import Settings
 from .text import Scrubber
 from .tokens import TokenRequest
 from .trust import redirect_target
-from .wire import Wire, origin_of
+from .wire import origin_of
+from .wires import Wires
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -53,7 +54,8 @@ class Network:
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
-        self._wires: dict[str, Wire] = {}
+        self._wires = Wires(settings, self.scrub)
+        self._told: dict[str, None] = {}
         self._lanes: dict[str, Lane] = {}
         self._holders = Holders()
         self._clients: dict[str, RegistryClient] = {}
@@ -65,6 +67,7 @@ class Network:
             found = self._clients.get(registry)
             if found is None:
                 found = self._clients[registry] = RegistryClient(registry, self)
+                self._wires.know(found.home, registry)
             return found
 
     def exchange(
@@ -75,13 +78,18 @@ class Network:
         headers: Mapping[str, str],
         body: bytes | Iterable[bytes] | None = None,
         patience: int = 0,
+        home: str = "",
     ) -> Answer:
-        """One request, counted under ``label``, when its turn at that host has come."""
+        """One request, counted under ``label``, when its turn at that host has come.
+
+        ``home``: the origin of the registry that has sent us to this URL, where one has.
+        """
         place = self.lane(label).enter(method == "GET")
         with self._lock:
             self.requests[label] += 1
         try:
-            answer = self._wire(origin_of(url)).exchange(method, url, headers, body, patience)
+            wire = self._wires.to(origin_of(url), home)
+            answer = wire.exchange(method, url, headers, body, patience)
         except BaseException:
             place.leave()
             raise
@@ -111,26 +119,19 @@ class Network:
                 self._lanes[label] = lane
             return lane
 
-    def _wire(self, origin: str) -> Wire:
+    def warn(self, text: str) -> None:
+        """Something that the user should be told, once."""
         with self._lock:
-            wire = self._wires.get(origin)
-            if wire is None:
-                wire = self._wires[origin] = Wire(
-                    origin,
-                    self._connection(origin),
-                    self.settings.timeout,
-                    self.settings.concurrency + 2,
-                )
-            return wire
+            self._told[text] = None
 
-    def _connection(self, origin: str) -> Connection:
-        host = origin.partition("://")[2]
-        return self.settings.connection(DOCKER_HUB if host == _HUB_ADDRESS else host)
+    def warnings(self) -> list[str]:
+        """What the user should be told about the settings, and about what was met."""
+        with self._lock:
+            return [*self.settings.warnings(), *map(self.scrub, self._told)]
 
     def close(self) -> None:
         """Closes all idle connections."""
-        for wire in self._wires.values():
-            wire.close()
+        self._wires.close()
 
 
 class RegistryClient:
@@ -376,7 +377,9 @@ class _Sending:
             headers["Authorization"] = authorization
         body = self._body() if callable(self._body) else self._body
         try:
-            answer = self._network.exchange(self._label, method, url, headers, body, self._patience)
+            answer = self._network.exchange(
+                self._label, method, url, headers, body, self._patience, self._home
+            )
             answer.authorization = authorization or ""
             return answer
         except ConnectionFailed as error:

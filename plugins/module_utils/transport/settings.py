@@ -14,6 +14,7 @@ from typing import Any
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry, check_repository, is_loopback
 from .docker_config import is_token
+from .proxies import parse_proxy
 
 _CONNECTION_FIELDS = (
     "plain_http",
@@ -21,6 +22,7 @@ _CONNECTION_FIELDS = (
     "ca_path",
     "client_cert",
     "client_key",
+    "proxy",
     "max_connections",
     "requests_per_second",
 )
@@ -41,6 +43,8 @@ class RegistryEntry:
     ca_path: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    proxy: str | None = field(default=None, repr=False)
+    mirrors: tuple[str, ...] | None = None
     max_connections: int | None = None
     requests_per_second: float | None = None
     create_repository: bool | None = None
@@ -66,6 +70,8 @@ class Connection:
     ca_path: str | None = None
     client_cert: str | None = None
     client_key: str | None = None
+    #: None: what the environment says; "": none
+    proxy: str | None = field(default=None, repr=False)
     max_connections: int | None = None
     requests_per_second: float | None = None
 
@@ -136,6 +142,7 @@ def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEnt
         _check_login(found, entry)
         _check_files(entry)
         _check_pace(entry)
+        _check_way(entry)
     return found.entries
 
 
@@ -151,7 +158,10 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
     except InvalidInput as error:
         raise InvalidInput(f"registries: invalid name {name!r}: {error}") from None
     known = {f.name for f in fields(RegistryEntry)} - {"host", "path"}
-    entry = RegistryEntry(host, path, **{k: values[k] for k in known if values.get(k) is not None})
+    given = {k: values[k] for k in known if values.get(k) is not None}
+    if "mirrors" in given:
+        given["mirrors"] = tuple(map(read_mirror, given["mirrors"]))
+    entry = RegistryEntry(host, path, **given)
     if entry.token and not is_token(entry.token):
         raise InvalidInput(f"registries: the token of {entry.name} has a space or a line break")
     misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]
@@ -172,6 +182,35 @@ def _check_login(settings: Settings, entry: RegistryEntry) -> None:
         parts = (e for e in settings.entries if entry.covers(e.host, e.path))
         if all(getattr(part, lacking) is None for part in parts):
             raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the {given}")
+
+
+def read_mirror(text: str) -> str:
+    """``host[:port][/prefix]``, checked; raises InvalidInput."""
+    text = str(text).strip()
+    if "://" in text:
+        raise InvalidInput(
+            f"registries: write the mirror {text!r} as host[:port], without a scheme"
+        )
+    host, _slash, prefix = text.rstrip("/").partition("/")
+    try:
+        host = canonical_registry(host)
+        return f"{host}/{check_repository(prefix)}" if prefix else host
+    except InvalidInput as error:
+        raise InvalidInput(f"registries: invalid mirror {text!r}: {error}") from None
+
+
+def _check_way(entry: RegistryEntry) -> None:
+    """Proxy and mirrors."""
+    if entry.proxy:
+        what = f"registries: proxy of {entry.name}"
+        if "://" not in entry.proxy:  # masked as a whole, it would go missing in messages
+            raise InvalidInput(f"{what}: write it with a scheme, as http://host:port")
+        parse_proxy(entry.proxy, what)
+    mirrors = entry.mirrors or ()
+    if entry.host in mirrors:
+        raise InvalidInput(f"registries: {entry.host} is no mirror of itself")
+    if len(set(mirrors)) < len(mirrors):
+        raise InvalidInput(f"registries: {entry.name} has a mirror twice")
 
 
 def _check_pace(entry: RegistryEntry) -> None:

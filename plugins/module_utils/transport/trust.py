@@ -10,12 +10,10 @@ services of this machine or of its cloud (169.254.169.254), or have us show a pa
 
 from __future__ import annotations
 
-import ipaddress
-import socket
 from urllib.parse import urljoin, urlsplit
 
 from ..model.errors import RegistryError
-from ..model.reference import is_loopback
+from .addresses import kind_of_host
 from .text import clean, printable_url
 from .wire import origin_of
 
@@ -37,7 +35,8 @@ def check_target(url: str, home: str, what: str) -> None:
         raise RegistryError(f"{home}: {what} to {shown} was refused: it isn't encrypted")
     if parts.username is not None or parts.password is not None:
         raise RegistryError(f"{home}: {what} to {shown} was refused: it carries credentials")
-    if _is_internal(host) and not is_loopback(home.partition("://")[2]):
+    kind = kind_of_host(host)
+    if kind and kind != kind_of_host(urlsplit(home).hostname or ""):
         raise RegistryError(
             f"{home}: {what} to {shown} was refused: it is an address of this machine or link"
         )
@@ -80,24 +79,3 @@ def _is_home_without_tls(url: str, home: str) -> bool:
     if (here.scheme, there.scheme) != ("http", "https") or "@" in here.netloc:
         return False
     return here.hostname == there.hostname and here.port in (there.port, None, 80)
-
-
-def _is_internal(host: str) -> bool:
-    host = host.rstrip(".")
-    if is_loopback(host) or host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            # 127.1, 0x7f.1 and 2130706433 are addresses to the resolver
-            address = ipaddress.ip_address(socket.inet_aton(host))
-        except (OSError, ValueError):
-            return False
-    address = getattr(address, "ipv4_mapped", None) or address
-    return (
-        address.is_loopback
-        or address.is_link_local
-        or address.is_unspecified
-        or address.is_multicast
-    )

@@ -4,85 +4,68 @@
 
 """One HTTP exchange: no redirects, no retries, no cookies, no netrc, exact bytes.
 
-Requests gives the connections, with their TLS and proxies; the requests are made on them by
-urllib3. The session of requests would apply ~/.netrc over our Authorization header and follow a
-redirected PUT as a GET, and what it does around a request takes more time than the request.
+The connections and the requests on them are those of urllib3, below the session of requests, which
+would apply ~/.netrc over our Authorization header and follow a redirected PUT as a GET, and takes
+more time than the request.
 """
 
 from __future__ import annotations
 
 import functools
-import os
-import re
+import http.client
 import ssl
 import threading
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, Callable, Optional
 from urllib.parse import urlsplit
 
 from ..model.errors import ConnectionFailed
-from ..model.reference import is_loopback
+from .addresses import kind_of_address
 from .answer import Answer
-from .libraries import requests, urllib3
+from .libraries import urllib3
+from .proxies import open_pool, proxy_for, refusal, tunnel_refusal
 from .settings import Connection
 from .text import clean
+from .tls import tls_context, tls_problem
 
 USER_AGENT = "imagesync.registry"
 _CONNECT_TIMEOUT = 15
 _UNRESOLVED = ("Name or service", "getaddrinfo", "name resolution", "nodename nor servname")
-
-_UNKNOWN_AUTHORITY = (
-    "its certificate isn't signed by a known authority; give the authority's certificate as "
-    "ca_path in registries"
-)
-_CLIENT_CERTIFICATE = (
-    "it wants a client certificate, or another one than it was given; see client_cert in registries"
-)
-#: what OpenSSL's words (in lower case, "_" as " ") mean for a user; the first found holds
-_TLS_PROBLEMS = {
-    "wrong version number": "it doesn't speak TLS; set plain_http: true for it in registries if "
-    "it is meant to be reached by plain HTTP",
-    "http request": "it doesn't speak TLS; see plain_http in registries",
-    "certificate has expired": "its certificate has expired",
-    "self-signed certificate": _UNKNOWN_AUTHORITY,
-    "self signed certificate": _UNKNOWN_AUTHORITY,
-    "unable to get local issuer": _UNKNOWN_AUTHORITY,
-    "doesn't match": "its certificate is for another host name",
-    "not valid for": "its certificate is for another host name",
-    "hostname mismatch": "its certificate is for another host name",
-    "ip address mismatch": "its certificate is for another address",
-    "certificate required": "it wants a client certificate; see client_cert in registries",
-    # before TLS 1.3 the same alert says that there was none
-    "bad certificate": _CLIENT_CERTIFICATE,
-    "unknown ca": "it doesn't know the authority of the client certificate",
-    "key values mismatch": "client_key isn't the key of client_cert",
-    "pem lib": "client_cert and client_key aren't a certificate and its unencrypted key in PEM",
-    "no certificate or crl found": "ca_path has no certificate in PEM",
-    "no start line": "ca_path has no certificate in PEM",
-    "eof occurred": f"it closed the connection; maybe {_CLIENT_CERTIFICATE}",
-}
+#: how an alert of TLS begins, which is what a server of HTTPS answers to plain HTTP
+_ALERT = "\x15\x03"
+#: the kinds of address at which a wire may end, None for all; see addresses.kind_of_address
+Allowed = Optional[Callable[[], Collection[str]]]
 
 
 class Wire:
     """Pooled connections to one origin (scheme, host, port) with its TLS and proxy settings."""
 
-    def __init__(self, origin: str, connection: Connection, timeout: int, pool_size: int) -> None:
-        """``origin``: ``https://host[:port]``; ``timeout``: seconds without a byte."""
+    def __init__(
+        self,
+        origin: str,
+        connection: Connection,
+        timeout: int,
+        pool_size: int,
+        allowed: Allowed = None,
+    ) -> None:
+        """``origin``: ``https://host[:port]``; ``timeout``: seconds without a byte.
+
+        ``allowed``: for an origin that a server has sent us to, where its address may be. A proxy
+        looks up addresses itself, so there it has no effect.
+        """
         self.origin = origin
         self.host = origin.partition("://")[2]
         self._timeout = (min(_CONNECT_TIMEOUT, timeout), timeout)
-        self._adapter = requests.adapters.HTTPAdapter(
-            pool_connections=2, pool_maxsize=pool_size, max_retries=0
-        )
-        self._verify = _verify(connection)
-        if not self._verify:  # we warn of it ourselves, once and by name
-            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)
-        self._cert = _client_certificate(connection)
+        self._connection, self._pool_size = connection, pool_size
+        #: None where the way is direct
+        self.proxy = proxy_for(origin, connection.proxy)
+        #: what kinds of address were found behind the name
+        self.kinds: set[str] = set()
+        self._allowed = allowed
         self._pool: Any = None
-        self._absolute = False  # whether a proxy wants the whole URL
+        # whether a proxy wants the whole URL
+        self._absolute = self.proxy is not None and origin.startswith("http:")
         self._lock = threading.Lock()
-        # Like Go's tools: what is on this machine is never reached through a proxy.
-        self._proxies = {} if is_loopback(self.host) else requests.utils.get_environ_proxies(origin)
 
     def exchange(
         self,
@@ -101,7 +84,7 @@ class Wire:
             sent["Content-Length"] = str(len(body))
         connect, read = self._timeout
         try:
-            pool = self._pool or self._open(url)
+            pool = self._pool or self._open()
             raw = pool.request(
                 method,
                 url.partition("#")[0] if self._absolute else _target(url),
@@ -114,79 +97,109 @@ class Wire:
                 retries=False,
                 timeout=urllib3.Timeout(connect=connect, read=read + patience),
             )
-        except (urllib3.exceptions.HTTPError, requests.exceptions.RequestException) as error:
+        except urllib3.exceptions.HTTPError as error:
             raise self._failure(error, read + patience) from None
         except ssl.SSLError as error:
-            raise ConnectionFailed(self._tls_problem(str(error)), transient=False) from None
-        except OSError as error:  # a certificate that can't be loaded
+            raise ConnectionFailed(tls_problem(str(error), self.host), transient=False) from None
+        except OSError as error:  # some versions let them through
             raise ConnectionFailed(f"{self.host}: {clean(str(error))}", transient=False) from None
         except ValueError:  # its text would show the header, and so perhaps a secret
             raise ConnectionFailed(
                 f"{self.host}: the request can't be sent: a header or the address is invalid",
                 transient=False,
             ) from None
-        return Answer(raw, url)
+        answer = Answer(raw, url)
+        if answer.status == 407 and self.proxy:
+            answer.close()
+            raise refusal(self.proxy, self.host, 407)
+        return answer
 
-    def _open(self, url: str) -> Any:
-        """The pool of connections that requests makes for this origin, its TLS and its proxy."""
+    def _open(self) -> Any:
+        """The pool of connections to this origin, with its TLS and its proxy."""
         with self._lock:
             if self._pool is None:
-                request = requests.PreparedRequest()
-                request.method, request.url = "GET", url
-                adapter, verify, cert = self._adapter, self._verify, self._cert
-                if hasattr(adapter, "get_connection_with_tls_context"):  # requests 2.32
-                    pool = adapter.get_connection_with_tls_context(
-                        request, verify, proxies=self._proxies, cert=cert
+                context = own = None
+                if self.origin.startswith("https:"):
+                    context = tls_context(self._connection, self.host)
+                if self.proxy is None:
+                    options = {"ssl_context": context} if context else {}
+                    pool = urllib3.connection_from_url(
+                        self.origin, maxsize=self._pool_size, **options
                     )
+                    pool.ConnectionCls = _watched(pool.ConnectionCls, self._arrived)
                 else:
-                    pool = adapter.get_connection(url, self._proxies)
-                adapter.cert_verify(pool, url, verify, cert)  # type: ignore[no-untyped-call]
-                self._absolute = adapter.request_url(request, self._proxies) != request.path_url
+                    if self.proxy.scheme == "https":
+                        own = self._tls_with_proxy()
+                    pool = open_pool(self.proxy, self.origin, context, own, self._pool_size)
                 self._pool = pool
             return self._pool
 
+    def _tls_with_proxy(self) -> ssl.SSLContext:
+        assert self.proxy is not None
+        if not self._connection.validate_certs:
+            # older versions of urllib3 would let that hold for the proxy, which gets its password
+            raise ConnectionFailed(
+                f"{self.host}: validate_certs: false doesn't go with an https proxy "
+                f"({self.proxy.address})",
+                transient=False,
+            )
+        return tls_context(Connection(False), f"the proxy {self.proxy.address}")
+
+    def _arrived(self, address: str) -> None:
+        """A connection was made, to this address, and nothing was sent yet.
+
+        Looked at here, a name can't lead to one address when it is judged and to another later.
+        """
+        kind = kind_of_address(address)
+        self.kinds.add(kind)
+        if kind and self._allowed is not None and kind not in self._allowed():
+            raise ConnectionFailed(
+                f"{self.host} was refused: a server has sent us there, and it is at {address}, an "
+                "address of this machine or link (an entry for that host in registries allows it)",
+                transient=False,
+            )
+
     def _failure(self, error: Exception, timeout: float) -> ConnectionFailed:
         kinds = urllib3.exceptions
-        if isinstance(error, kinds.SSLError):
-            return ConnectionFailed(self._tls_problem(str(error)), transient=False)
-        if isinstance(error, kinds.ProxyError):
-            return ConnectionFailed(
-                f"the proxy for {self.host} refused or broke the connection "
-                f"({type(_root(error)).__name__}); see HTTPS_PROXY, HTTP_PROXY and NO_PROXY"
-            )
-        slow = isinstance(error, kinds.ConnectTimeoutError)
-        if slow and not isinstance(error, kinds.NewConnectionError):
-            return ConnectionFailed(f"{self.host} didn't accept a connection in time")
         root = _root(error)
         text = str(root)  # the outer ones hold the URL's path, which may hold any word
+        host, way = self.host, ""
+        if self.proxy:
+            refused = tunnel_refusal(self.proxy, self.host, text)
+            if refused:
+                return refused
+            proxy = f"the proxy {self.proxy.address}"
+            # all that can be out of reach is the proxy itself
+            host, way = f"{proxy} (for {self.host}; see {self.proxy.given_by})", f" through {proxy}"
+            if isinstance(error, kinds.ProxyError) and isinstance(root, ssl.SSLError):
+                return ConnectionFailed(tls_problem(text, proxy), transient=False)
+        if isinstance(error, kinds.SSLError):
+            through = f" ({way.strip()})" if way else ""
+            return ConnectionFailed(tls_problem(str(error), self.host) + through, transient=False)
+        if isinstance(root, http.client.BadStatusLine) and root.line.startswith(_ALERT):
+            return ConnectionFailed(
+                f"{self.host} speaks TLS (HTTPS) and was asked by plain HTTP; see plain_http in "
+                "registries",
+                transient=False,
+            )
+        slow = isinstance(root, kinds.ConnectTimeoutError)
+        if slow and not isinstance(root, kinds.NewConnectionError):
+            return ConnectionFailed(f"{host} didn't accept a connection in time")
         if isinstance(error, kinds.ReadTimeoutError) or "timed out" in text:
-            return ConnectionFailed(f"{self.host} didn't answer for {timeout:g} seconds")
+            return ConnectionFailed(f"{self.host} didn't answer for {timeout:g} seconds{way}")
         if "NameResolution" in type(root).__name__ or any(sign in text for sign in _UNRESOLVED):
-            return ConnectionFailed(f"the host name of {self.host} can't be resolved")
+            return ConnectionFailed(f"the host name of {host} can't be resolved")
         if "refused" in text:
-            return ConnectionFailed(f"{self.host} refused the connection; is a registry there?")
+            return ConnectionFailed(f"{host} refused the connection{_doubt(self.proxy)}")
         stale = isinstance(root, ConnectionError)  # http.client.RemoteDisconnected is one too
         return ConnectionFailed(
-            f"{self.host} broke the connection ({type(root).__name__})", True, stale
+            f"{self.host} broke the connection{way} ({type(root).__name__})", True, stale
         )
-
-    def _tls_problem(self, text: str) -> str:
-        lowered = text.lower().replace("_", " ")
-        for sign, meaning in _TLS_PROBLEMS.items():
-            if sign in lowered:
-                return f"TLS with {self.host} failed: {meaning}"
-        # what OpenSSL says, without the places in code that stand around it
-        said = re.findall(r"\[[A-Z0-9_]+: \w+\] ([^(\[]+)", text)
-        return f"TLS with {self.host} failed: {clean(said[-1] if said else text)}"
 
     def close(self) -> None:
         """Closes all idle connections; urllib3 2 leaves that to the garbage collector."""
-        for manager in (self._adapter.poolmanager, *self._adapter.proxy_manager.values()):
-            for key in manager.pools.keys():  # noqa: SIM118 (it is no dict)
-                pool = manager.pools.get(key)
-                if pool is not None:
-                    pool.close()
-        self._adapter.close()
+        if self._pool is not None:
+            self._pool.close()
 
 
 def origin_of(url: str) -> str:
@@ -211,26 +224,29 @@ def _target(url: str) -> str:
     return f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
 
 
-def _verify(connection: Connection) -> Any:
-    if not connection.validate_certs:
-        return False
-    if connection.ca_path:
-        return os.path.expanduser(connection.ca_path)
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        if os.environ.get(name):
-            return os.environ[name]
-    return True
+def _watched(kind: Any, arrived: Callable[[str], None]) -> Any:
+    """A class of connections like ``kind``, which tells where each of them has led.
+
+    Before TLS begins: not even the host's name is sent to an address that isn't wanted.
+    """
+
+    class Watched(kind):  # type: ignore[misc]
+        """See urllib3.connection."""
+
+        def _new_conn(self) -> Any:
+            sock = super()._new_conn()
+            try:
+                arrived(sock.getpeername()[0])
+            except BaseException:
+                sock.close()
+                raise
+            return sock
+
+    return Watched
 
 
-def _client_certificate(connection: Connection) -> Any:
-    if not connection.client_cert:
-        return None
-    certificate = os.path.expanduser(connection.client_cert)
-    return (
-        (certificate, os.path.expanduser(connection.client_key))
-        if connection.client_key
-        else certificate
-    )
+def _doubt(proxy: object) -> str:
+    return "" if proxy else "; is a registry there?"
 
 
 def _root(error: BaseException) -> BaseException:

@@ -106,7 +106,7 @@ def test_the_lookup_that_selects() -> None:
 
 
 def test_what_is_secret_is_not_logged() -> None:
-    secrets = {"password", "token", "identity_token"}
+    secrets = {"password", "token", "identity_token", "proxy"}
     assert {name for name, option in REGISTRY_OPTIONS.items() if option.get("no_log")} == secrets
 
 

@@ -60,6 +60,7 @@ class Script(Network):
         headers: Any,
         body: Any = None,
         patience: int = 0,
+        home: str = "",
     ) -> Answer:
         self.seen.append((method, url, headers.get("Authorization", "")))
         self.given.append(dict(headers))

@@ -30,6 +30,9 @@ ALLOWED = [
     (LOCAL, "http://127.0.0.1:6000/token"),
     (LOCAL, "http://localhost:6000/token"),
     ("http://[::1]:5000", "http://127.0.0.1:6000/token"),
+    (HOME, "https://192.168.1.5/"),
+    (HOME, "https://172.16.0.9:9000/"),
+    (HOME, "https://[fd12:3456::1]/"),
 ]
 
 REFUSED = [
@@ -38,6 +41,15 @@ REFUSED = [
     (HOME, "https://169.254.169.254/latest/meta-data", "machine or link"),
     (PLAIN, "http://169.254.169.254/latest/meta-data", "machine or link"),
     (HOME, "https://[::ffff:169.254.169.254]/", "machine or link"),
+    (LOCAL, "http://169.254.169.254/latest/meta-data", "machine or link"),
+    (HOME, "https://[fd00:ec2::254]/latest/meta-data", "machine or link"),
+    (HOME, "https://100.100.100.200/latest/meta-data", "machine or link"),
+    (HOME, "https://metadata.google.internal/", "machine or link"),
+    (HOME, "https://[64:ff9b::127.0.0.1]/", "machine or link"),
+    (HOME, "https://[::127.0.0.1]/", "machine or link"),
+    (HOME, "https://[2002:7f00:1::]/", "machine or link"),
+    (HOME, "https://0.1.2.3/", "machine or link"),
+    (HOME, "https://[fe80::1%25eth0]/", "machine or link"),
     (HOME, "https://127.0.0.1/", "machine or link"),
     (HOME, "https://127.8.9.1:5000/", "machine or link"),
     (HOME, "https://127.1/", "machine or link"),

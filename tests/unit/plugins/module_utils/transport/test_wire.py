@@ -17,7 +17,6 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
     ConnectionFailed,
     InvalidContent,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport import wire as module
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import (
     Connection,
 )
@@ -71,7 +70,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(self.server.body)
 
-    do_GET = do_HEAD = do_PUT = do_POST = _any
+    do_GET = do_HEAD = do_PUT = do_POST = do_CONNECT = _any
 
     def log_message(self, *_args: Any) -> None:
         """Nothing."""
@@ -224,14 +223,16 @@ def test_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "direct.example,10.0.0.0/8")
 
-    def proxies(origin: str) -> object:
-        return Wire(origin, Connection(False), 5, 1)._proxies.get("https")
+    def proxy(origin: str, given: str | None = None) -> str:
+        found = Wire(origin, Connection(False, proxy=given), 5, 1).proxy
+        return found.address if found else ""
 
-    assert proxies("https://r.example") == "http://proxy.example:3128"
-    assert proxies("https://direct.example") is None
-    assert proxies("https://10.1.2.3:5000") is None
-    assert proxies("https://127.0.0.1:5000") is None
-    assert proxies("https://localhost") is None
+    assert proxy("https://r.example") == "proxy.example:3128"
+    assert proxy("https://r.example", "") == ""
+    assert proxy("https://r.example", "http://other.example") == "other.example:80"
+    assert proxy("https://10.1.2.3:5000") == ""
+    assert proxy("https://127.0.0.1:5000") == ""
+    assert proxy("https://127.0.0.1:5000", "http://other.example") == "other.example:80"
 
 
 def test_a_proxy_is_given_the_whole_address(
@@ -253,28 +254,105 @@ def test_a_proxy_is_given_the_whole_address(
 def test_a_proxys_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
-    monkeypatch.setenv("HTTP_PROXY", f"http://user:s3cret@127.0.0.1:{port}")
+    monkeypatch.setenv("http_proxy", f"http://user:s3cret@127.0.0.1:{port}")
     wire = Wire("http://r.example", Connection(True), 5, 1)
-    with pytest.raises(ConnectionFailed, match=r"r\.example") as caught:
+    with pytest.raises(ConnectionFailed, match=r"r\.example.*see http_proxy") as caught:
         wire.exchange("GET", "http://r.example/x", {})
+    assert f"the proxy 127.0.0.1:{port}" in str(caught.value)
+    assert "refused the connection" in str(caught.value)
+    assert caught.value.transient
     assert "s3cret" not in str(caught.value)
+    assert "s3cret" not in repr(wire.proxy)
 
 
-def test_which_certificates_are_trusted(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"):
-        monkeypatch.delenv(name, raising=False)
-    assert module._verify(Connection(False)) is True
-    monkeypatch.setenv("SSL_CERT_FILE", "/env.pem")
-    assert module._verify(Connection(False)) == "/env.pem"
-    assert module._verify(Connection(False, ca_path="/option.pem")) == "/option.pem"
-    assert module._verify(Connection(False, False, "/option.pem")) is False
+#: what a proxy answers, what the error says of it, and whether it is worth another try
+PROXY_ANSWERS = [
+    (b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n", "wants a login", False),
+    (b"HTTP/1.1 403 No\x07way\r\nContent-Length: 0\r\n\r\n", "refused to lead to r.example", False),
+    (b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", "(502: Bad Gateway)", True),
+    (b"", "broke the connection through the proxy", True),
+    (b"HTTP/1.1 200 OK\r\n\r\n", "TLS with r.example failed: it closed", False),
+]
 
 
-def test_client_certificates() -> None:
-    assert module._client_certificate(Connection(False)) is None
-    assert module._client_certificate(Connection(False, client_cert="/c.pem")) == "/c.pem"
-    both = Connection(False, client_cert="/c.pem", client_key="/k.pem")
-    assert module._client_certificate(both) == ("/c.pem", "/k.pem")
+@pytest.mark.parametrize(("raw", "sign", "transient"), PROXY_ANSWERS)
+def test_a_tunnel_that_is_refused(server: Server, raw: bytes, sign: str, transient: bool) -> None:
+    server.raw = raw
+    given = (
+        server.origin.replace("://", "://user:s3cret@") if "login" not in sign else server.origin
+    )
+    wire = Wire("https://r.example", Connection(False, proxy=given), 5, 1)
+    with pytest.raises(ConnectionFailed) as caught:
+        wire.exchange("GET", "https://r.example/v2/", {"Authorization": "Bearer T"})
+    wire.close()
+    assert sign in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+    assert "\x07" not in str(caught.value)
+    assert f"the proxy {server.origin[len('http://') :]}" in str(caught.value)
+    assert caught.value.transient is transient
+    method, path, headers, _body = server.seen[0]
+    assert (method, path) == ("CONNECT", "r.example:443")
+    assert "authorization" not in headers
+
+
+def test_a_proxy_that_wants_a_login_for_plain_http(server: Server) -> None:
+    server.raw = b"HTTP/1.1 407 Login\r\nContent-Length: 0\r\n\r\n"
+    wire = Wire("http://r.example", Connection(True, proxy=server.origin), 5, 1)
+    with pytest.raises(ConnectionFailed, match="wants a login") as caught:
+        wire.exchange("GET", "http://r.example/v2/", {})
+    assert not caught.value.transient
+    assert "proxy in registries" in str(caught.value)
+
+
+def test_tls_with_a_proxy_that_has_none(server: Server) -> None:
+    server.raw = b"HTTP/1.0 400 Bad Request\r\n\r\n"
+    given = server.origin.replace("http:", "https:")
+    for origin in ("https://r.example", "http://r.example"):
+        wire = Wire(origin, Connection(False, proxy=given), 5, 1)
+        with pytest.raises(ConnectionFailed, match="TLS with the proxy 127.*doesn't speak TLS"):
+            wire.exchange("GET", f"{origin}/v2/", {})
+    wire = Wire("https://r.example", Connection(False, False, proxy=given), 5, 1)
+    with pytest.raises(ConnectionFailed, match="validate_certs: false doesn't go with"):
+        wire.exchange("GET", "https://r.example/v2/", {})
+    assert server.seen == []
+
+
+def test_where_a_connection_leads_is_seen(server: Server) -> None:
+    """A name proves nothing, and nothing is sent to an address that isn't wanted."""
+    origin = server.origin.replace("127.0.0.1", "localhost")
+    for kinds, reached in (({"loopback"}, True), ((), False), ({"link"}, False)):
+        wire = Wire(origin, Connection(True), 5, 1, lambda kinds=kinds: kinds)  # type: ignore[misc]
+        if reached:
+            wire.exchange("GET", f"{origin}/x", {}).drain()
+        else:
+            with pytest.raises(ConnectionFailed, match=r"was refused.*at 127\.0\.0\.1") as caught:
+                wire.exchange("GET", f"{origin}/x", {"Authorization": "Bearer T"})
+            assert not caught.value.transient
+        assert wire.kinds == {"loopback"}
+        wire.close()
+    assert len(server.seen) == 1
+
+
+def test_not_even_a_name_is_sent_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS begins with the host's name; the connection ends before."""
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _h, *a, **k: real("127.0.0.1", *a, **k))
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        origin = f"https://storage.example:{listening.getsockname()[1]}"
+        wire = Wire(origin, Connection(False), 5, 1, tuple)
+        with pytest.raises(ConnectionFailed, match=r"storage\.example.*was refused"):
+            wire.exchange("GET", f"{origin}/x", {})
+        connection, _address = listening.accept()
+        with connection:
+            connection.settimeout(5)
+            assert connection.recv(1) == b""
+
+
+def test_https_asked_by_plain_http(server: Server, wire: Wire) -> None:
+    server.raw = b"\x15\x03\x01\x00\x02\x02\x46"
+    with pytest.raises(ConnectionFailed, match="speaks TLS.*see plain_http") as caught:
+        wire.exchange("GET", f"{server.origin}/x", {})
+    assert not caught.value.transient
 
 
 # answers
