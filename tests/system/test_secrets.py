@@ -19,6 +19,7 @@ from tests.support import images, registries
 from tests.support.asking import basic, refusal, templated
 from tests.support.content import Image
 from tests.support.faults import ALWAYS
+from tests.support.forward_proxy import ForwardProxy
 from tests.support.playbook import Run, run_tasks
 from tests.support.proxy import MakeProxy, RecordingProxy
 from tests.support.registries import PASSWORD, DockerRegistry, MakeRegistry
@@ -285,6 +286,72 @@ def test_content_elsewhere(guarded: Guarded) -> None:
         assert storage.count("GET", "blob") == len(guarded.image.blobs)
         assert storage.with_header("Authorization") == []
         guarded.check(run, basic(USER, CANARY), (storage,))
+
+
+PROXY_CANARY = "canary-Pr0xy/w%rd"
+
+
+def test_through_proxies_and_a_mirror(guarded: Guarded) -> None:
+    """A proxy's password is for the proxy, whether an entry or the environment gives it.
+
+    The registry's is for the registry, and a mirror gets neither.
+    """
+    processes: list[str] = []
+    login = (USER, PROXY_CANARY)
+    with (
+        StrictRegistry() as mirror,
+        ForwardProxy({"guarded.test": guarded.host}, login) as proxy,
+        ForwardProxy({"public.test": guarded.other.host}, login) as usual,
+        ForwardProxy(login=(USER, "another")) as strange,
+    ):
+        mirror.add("team/app", guarded.image, "1")
+        guarded.front.inject("manifests/1", "pass", call=lambda: processes.extend(_processes()))
+
+        def task(own: ForwardProxy) -> dict[str, Any]:
+            here = {"name": "guarded.test", "username": USER, "password": CANARY}
+            here |= {"plain_http": True, "mirrors": [mirror.host], "proxy": _with_login(own)}
+            there = {"name": "public.test", "plain_http": True}
+            both = {"source": "guarded.test/team/app:1", "destination": "public.test/secrets/proxy"}
+            return {SYNC: {**both, "registries": [here, there], "retries": 0}}
+
+        environment = {"HTTP_PROXY": _with_login(usual)}
+        run = run_tasks([task(proxy), task(strange)], *LOUD, environment=environment)
+        assert [result["failed"] for result in run.results] == [False, True]
+        assert run[0]["digest"] == guarded.image.digest
+        assert f"the proxy {strange.host} wants another login" in run[1]["msg"]
+        assert (proxy.reached(), usual.reached()) == (["guarded.test"], ["public.test"])
+        for server in (proxy, usual):
+            shown = {r.header("Proxy-Authorization") for r in server.requests}
+            assert shown == {basic(*login)}
+        # one that repeats it, in what it says
+        proxy.answer, proxy.reason = 502, f"no {PROXY_CANARY} {quote(PROXY_CANARY, safe='')}"
+        loud = {"name": "guarded.test", "proxy": _with_login(proxy)}
+        message = refusal("guarded.test/team/app:1", registries=[loud])
+    assert f"the proxy {proxy.host} refused to lead to guarded.test (502: no ***" in message
+    guarded.secrets.append(PROXY_CANARY)
+    assert not [form for form in forms(PROXY_CANARY) if form in message]
+    assert mirror.count("GET", "blob") == len(guarded.image.blobs)
+    assert mirror.with_header("Authorization") == []
+    for server in (mirror, guarded.front, guarded.other):
+        assert not server.with_header("Proxy-Authorization")
+    guarded.check(run, basic(USER, CANARY), (mirror,))
+    assert not [form for form in forms(CANARY) if usual.saw(form)]
+    assert any("image_sync" in line or "AnsiballZ" in line for line in processes)
+    for form in set().union(*map(forms, guarded.secrets)):
+        assert not [line for line in processes if form in line]
+
+
+def _with_login(proxy: ForwardProxy) -> str:
+    return proxy.url.replace("://", f"://{USER}:{quote(PROXY_CANARY, safe='')}@")
+
+
+def _processes() -> Iterator[str]:
+    """The command lines that anybody on this machine can see now."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            yield path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
+        except OSError:
+            continue  # it has ended
 
 
 ECHOES = {

@@ -164,6 +164,6 @@ def test_socks_takes_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(proxies, "socks_manager", missing)
     proxy = parse_proxy("socks5://user:s3cret@a.example", "ALL_PROXY")
-    with pytest.raises(ConnectionFailed, match="a.example:1080.*ALL_PROXY.*PySocks") as caught:
+    with pytest.raises(ConnectionFailed, match=r"a\.example:1080.*ALL_PROXY.*PySocks") as caught:
         open_pool(proxy, HTTP, None, None, 1)
     assert "s3cret" not in str(caught.value)

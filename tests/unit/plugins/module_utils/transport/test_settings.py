@@ -204,3 +204,66 @@ def test_secrets_and_what_is_printed() -> None:
 
 def test_options_of_later_versions_are_left_alone() -> None:
     assert settings({"name": "r.example", "mirrors": None}).entries[0].host == "r.example"
+
+
+def test_a_proxy() -> None:
+    url = "http://user:s3cret@proxy.example:3128"
+    found = settings({"name": "r.example", "proxy": url}, {"name": "direct.example", "proxy": ""})
+    assert found.connection("r.example").proxy == url
+    assert found.connection("direct.example").proxy == ""
+    assert found.connection("other.example").proxy is None
+    assert "s3cret" not in repr(found) + repr(found.connection("r.example"))
+
+
+@pytest.mark.parametrize(
+    ("proxy", "reason"),
+    [
+        ("user:s3cret@proxy.example:3128", "with a scheme"),
+        ("proxy.example:3128", "with a scheme"),
+        ("ftp://user:s3cret@proxy.example", "no kind of proxy"),
+        ("http://user:s3/cret@proxy.example:3128", "address of a proxy"),
+    ],
+)
+def test_what_is_no_proxy(proxy: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason) as caught:
+        settings({"name": "r.example", "proxy": proxy})
+    assert "proxy of r.example" in str(caught.value)
+    assert "s3" not in str(caught.value)
+
+
+def test_mirrors_of_a_registry_and_of_its_parts() -> None:
+    found = settings(
+        {"name": "docker.io", "mirrors": ["Mirror.Example:5000/Hub".lower(), " a.example/ "]},
+        {"name": "docker.io/library", "mirrors": []},
+        {"name": "a.example", "mirrors": ["a.example/cache"]},
+    )
+    assert found.lookup("docker.io", "team/app", "mirrors") == (
+        "mirror.example:5000/hub",
+        "a.example",
+    )
+    assert found.lookup("docker.io", "library/busybox", "mirrors") == ()
+    assert found.lookup("other.example", "x", "mirrors") is None
+
+
+@pytest.mark.parametrize(
+    ("mirrors", "reason"),
+    [
+        (["https://a.example"], "without a scheme"),
+        (["r.example"], "no mirror of itself"),
+        (["R.Example/"], "no mirror of itself"),
+        (["a.example", "a.example/"], "twice"),
+        (["a.example/x:1"], "invalid mirror"),
+        (["a.example/x@sha256:00"], "invalid mirror"),
+        (["a.example/X"], "invalid mirror"),
+        (["user@a.example"], "invalid mirror"),
+        ([""], "invalid mirror"),
+    ],
+)
+def test_what_is_no_mirror(mirrors: list[str], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        settings({"name": "r.example", "mirrors": mirrors})
+
+
+def test_docker_hub_is_no_mirror_of_itself_by_another_name() -> None:
+    with pytest.raises(InvalidInput, match="no mirror of itself"):
+        settings({"name": "docker.io", "mirrors": ["registry-1.docker.io"]})

@@ -309,7 +309,7 @@ def test_tls_with_a_proxy_that_has_none(server: Server) -> None:
     given = server.origin.replace("http:", "https:")
     for origin in ("https://r.example", "http://r.example"):
         wire = Wire(origin, Connection(False, proxy=given), 5, 1)
-        with pytest.raises(ConnectionFailed, match="TLS with the proxy 127.*doesn't speak TLS"):
+        with pytest.raises(ConnectionFailed, match=r"TLS with the proxy 127.*doesn't speak TLS"):
             wire.exchange("GET", f"{origin}/v2/", {})
     wire = Wire("https://r.example", Connection(False, False, proxy=given), 5, 1)
     with pytest.raises(ConnectionFailed, match="validate_certs: false doesn't go with"):
@@ -350,7 +350,7 @@ def test_not_even_a_name_is_sent_there(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_https_asked_by_plain_http(server: Server, wire: Wire) -> None:
     server.raw = b"\x15\x03\x01\x00\x02\x02\x46"
-    with pytest.raises(ConnectionFailed, match="speaks TLS.*see plain_http") as caught:
+    with pytest.raises(ConnectionFailed, match=r"speaks TLS.*see plain_http") as caught:
         wire.exchange("GET", f"{server.origin}/x", {})
     assert not caught.value.transient
 
