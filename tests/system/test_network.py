@@ -111,7 +111,7 @@ LOGIN = {"name": "registry.test", "username": "keeper", "password": "canary-logi
 def test_each_host_goes_its_own_way(
     names: tuple[StrictRegistry, TokenServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The environment's proxy for the realm, the entry's for the registry; storage by NO_PROXY."""
+    """The entry's proxy for the registry, the environment's for its realm."""
     registry, server = names
     with (
         ForwardProxy({"registry.test": registry.host}) as own,

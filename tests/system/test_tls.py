@@ -18,7 +18,9 @@ from tests.support.certificates import Certificates, make_certificates
 from tests.support.playbook import run_tasks
 from tests.support.proxy import RecordingProxy
 from tests.support.registries import DockerRegistry
+from tests.support.strict_registry import MakeStrict
 from tests.support.sync import sync
+from tests.support.token_server import TokenServer
 
 IMAGE = images.image("tls")
 
@@ -76,6 +78,16 @@ def test_an_own_authority(secured: Secured) -> None:
     assert (done["reason"], done["digest"]) == ("absent", IMAGE.digest)
     ca = secured.certificates.ca
     assert push.digest_of(secured.good.host, "mirror/app", "1", verify=ca) == IMAGE.digest
+
+
+def test_a_directory_of_authorities(secured: Secured, tmp_path: Path) -> None:
+    """By the names that people give them, and by those that OpenSSL gives them."""
+    host = secured.good.host
+    (tmp_path / "company.crt").write_bytes(secured.certificates.other_ca.read_bytes())
+    registries = entry(host, ca_path=tmp_path)
+    assert "known authority" in refusal(f"{host}/team/app:1", registries=registries)
+    (tmp_path / "registry.pem").write_bytes(secured.certificates.ca.read_bytes())
+    assert ask(f"{host}/team/app:1", registries=registries)["images"][0]["exists"]
 
 
 @pytest.mark.parametrize("variable", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"])
@@ -203,6 +215,33 @@ def test_unchecked_for_one_registry_only(secured: Secured) -> None:
         assert len(result["warnings"]) == 1
         assert f"certificate of {loose.host} isn't checked" in result["warnings"][0]
     assert "InsecureRequestWarning" not in run.output
+
+
+def test_a_token_server_has_its_own_settings(
+    secured: Secured, make_strict: MakeStrict, token_server: TokenServer
+) -> None:
+    """What an entry allows its registry, it doesn't allow the hosts that this one names."""
+    made = secured.certificates
+    strict = make_strict(token=token_server)
+    strict.add("team/app", IMAGE, "1")
+    with (
+        RecordingProxy(strict.url, tls=made) as front,
+        RecordingProxy(token_server.url, tls=made) as realm,
+    ):
+        token_server.realm = f"{realm.url}/token"
+        login = {"username": "alice", "password": "canary-realm"}
+        for options in ({"ca_path": made.ca}, {"validate_certs": False}):
+            registries = entry(front.host, **login, **options)
+            message = refusal(f"{front.host}/team/app:1", registries=registries, retries=2)
+            assert f"TLS with {realm.host} failed" in message
+            assert "known authority" in message
+        assert front.requests
+        assert realm.requests == []
+        registries += entry(realm.host, ca_path=made.ca)
+        token_server.users = {"alice": "canary-realm"}
+        found = ask(f"{front.host}/team/app:1", registries=registries)
+        assert found["images"][0]["digest"] == IMAGE.digest
+        assert realm.requests
 
 
 def test_plain_http_where_tls_is_spoken(secured: Secured) -> None:

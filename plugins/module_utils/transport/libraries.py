@@ -14,7 +14,7 @@ __all__ = ["REQUESTS_IMPORT_ERROR", "requests", "socks_manager", "urllib3"]
 REQUESTS_IMPORT_ERROR: str | None = None
 try:
     import requests  # pylint: disable=unused-import
-    import requests.certs
+    import requests.utils
     import urllib3
     import urllib3.exceptions
     import urllib3.util.ssl_

@@ -31,6 +31,8 @@ _FINAL = ("MANIFEST_", "NAME_", "DIGEST_", "TAG_", "SIZE_", "DENIED", "UNSUPPORT
 _PLAIN = ("MANIFEST_UNKNOWN", "NAME_UNKNOWN", "UNAUTHORIZED", "DENIED")
 _BODY_LIMIT = 64 << 10
 _PULL_LIMIT = "pull rate limit"
+#: what nginx says in a page, and Go's servers in a line
+_HTTPS = ("to HTTPS port", "to an HTTPS server")
 
 
 class Complaint(NamedTuple):
@@ -51,6 +53,8 @@ def read_complaint(answer: Answer, secrets: tuple[str, ...] = ()) -> Complaint:
         errors = document["errors"] if isinstance(document, dict) else []
         found = [error for error in errors if isinstance(error, dict)][:5]
     except (ValueError, KeyError, TypeError, RecursionError):
+        if any(sign in body for sign in _HTTPS):
+            return Complaint((), "plain HTTP was sent to HTTPS; see plain_http in registries")
         is_page = "<" in body[:200]
         return Complaint((), "" if is_page else clean(mask(body, secrets), 200))
     codes = tuple(clean(str(error.get("code", "")), 60) for error in found)

@@ -93,7 +93,8 @@ def _trust(context: ssl.SSLContext, ca_path: str | None, host: str) -> None:
             context.load_verify_locations(path)
         else:
             context.load_default_certs()
-            context.load_verify_locations(requests.certs.where())
+            path = requests.utils.DEFAULT_CA_BUNDLE_PATH
+            context.load_verify_locations(path)
     except ssl.SSLError:
         raise ConnectionFailed(
             f"TLS with {host} failed: {name or 'the CA bundle of requests'} has no certificate in "
@@ -103,7 +104,7 @@ def _trust(context: ssl.SSLContext, ca_path: str | None, host: str) -> None:
     except OSError as error:
         raise ConnectionFailed(
             f"TLS with {host} failed: {name or 'the CA bundle of requests'} can't be read "
-            f"({path or requests.certs.where()}): {error.strerror}",
+            f"({path}): {error.strerror}",
             transient=False,
         ) from None
 

@@ -176,7 +176,7 @@ class Wire:
         if isinstance(error, kinds.SSLError):
             through = f" ({way.strip()})" if way else ""
             return ConnectionFailed(tls_problem(str(error), self.host) + through, transient=False)
-        if isinstance(root, http.client.BadStatusLine) and root.line.startswith(_ALERT):
+        if isinstance(root, http.client.BadStatusLine) and str(root).startswith(_ALERT):
             return ConnectionFailed(
                 f"{self.host} speaks TLS (HTTPS) and was asked by plain HTTP; see plain_http in "
                 "registries",

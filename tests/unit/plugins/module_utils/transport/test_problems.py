@@ -159,6 +159,11 @@ def test_advice_for_401_depends_on_whether_there_is_a_login() -> None:
         ("404 page not found\n", (), "404 page not found"),
         ("<html><h1>Not Found</h1></html>", (), ""),
         ("  <!DOCTYPE html>", (), ""),
+        (
+            "<html>400 The plain HTTP request was sent to HTTPS port</html>",
+            (),
+            "plain HTTP was sent to HTTPS; see plain_http in registries",
+        ),
         ("", (), ""),
         (b"\xff\xfe\x00", (), "\ufffd\ufffd"),
         ("red \x1b[31m and \u202ereversed\r\nlines", (), "red  [31m and  reversed lines"),

@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 
 import pytest
-import requests.certs
+import requests.utils
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import (
     ConnectionFailed,
@@ -34,7 +34,7 @@ def no_bundles(monkeypatch: pytest.MonkeyPatch) -> None:
 def one_certificate(directory: Path) -> Path:
     """A file with the first certificate of the usual ones."""
     end = "-----END CERTIFICATE-----\n"
-    text = Path(requests.certs.where()).read_text(encoding="utf-8")
+    text = Path(requests.utils.DEFAULT_CA_BUNDLE_PATH).read_text(encoding="utf-8")
     path = directory / "one.crt"
     path.write_text(text[text.index("-----BEGIN") : text.index(end)] + end, encoding="utf-8")
     return path
