@@ -131,6 +131,8 @@ class Wire:
                     if self.proxy.scheme == "https":
                         own = self._tls_with_proxy()
                     pool = open_pool(self.proxy, self.origin, context, own, self._pool_size)
+                    if own:
+                        pool.ConnectionCls = _telling(pool.ConnectionCls, self.proxy.address)
                 self._pool = pool
             return self._pool
 
@@ -171,7 +173,8 @@ class Wire:
             proxy = f"the proxy {self.proxy.address}"
             # all that can be out of reach is the proxy itself
             host, way = f"{proxy} (for {self.host}; see {self.proxy.given_by})", f" through {proxy}"
-            if isinstance(error, kinds.ProxyError) and isinstance(root, ssl.SSLError):
+            with_proxy = isinstance(error, kinds.ProxyError) or self._absolute
+            if with_proxy and isinstance(root, (ssl.SSLError, kinds.SSLError)):
                 return ConnectionFailed(tls_problem(text, proxy), transient=False)
         if isinstance(error, kinds.SSLError):
             through = f" ({way.strip()})" if way else ""
@@ -243,6 +246,25 @@ def _watched(kind: Any, arrived: Callable[[str], None]) -> Any:
             return sock
 
     return Watched
+
+
+def _telling(kind: Any, address: str) -> Any:
+    """A class of connections like ``kind``, which tells TLS with the proxy from TLS behind it.
+
+    urllib3 1.26 has the same error for both.
+    """
+
+    class Telling(kind):  # type: ignore[misc]
+        """See urllib3.connection."""
+
+        def _connect_tls_proxy(self, *args: Any, **more: Any) -> Any:
+            try:
+                return super()._connect_tls_proxy(*args, **more)
+            except (ssl.SSLError, ValueError) as error:  # another host's name is a ValueError
+                text = tls_problem(str(error), f"the proxy {address}")
+                raise ConnectionFailed(text, transient=False) from None
+
+    return Telling
 
 
 def _doubt(proxy: object) -> str:
