@@ -57,6 +57,7 @@ _PROBLEMS = {
     "version too low": _OLD,
     "key values mismatch": "client_key isn't the key of client_cert",
     "pem lib": "client_cert and client_key aren't a certificate and its unencrypted key in PEM",
+    "closed (eof)": f"it closed the connection; maybe {_CLIENT_CERTIFICATE}",
     "eof occurred": f"it closed the connection; maybe {_CLIENT_CERTIFICATE}",
 }
 
@@ -146,4 +147,4 @@ def tls_problem(text: str, host: str) -> str:
             return f"TLS with {host} failed: {meaning}"
     # what OpenSSL says, without the places in code that stand around it
     said = re.findall(r"\[[A-Z0-9_]+: \w+\] ([^(\[]+)", text)
-    return f"TLS with {host} failed: {clean(said[-1] if said else text)}"
+    return f"TLS with {host} failed: {clean(said[-1] if said else text.partition(' (_ssl.c')[0])}"

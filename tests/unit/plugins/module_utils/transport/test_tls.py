@@ -100,6 +100,9 @@ PROBLEMS = {
     "[SSL: TLSV1_ALERT_UNKNOWN_CA] tlsv1 alert unknown ca": "of the client certificate",
     "[SSL: UNSUPPORTED_PROTOCOL] unsupported protocol (_ssl.c:1)": "older than 1.2",
     "[SSL: TLSV1_ALERT_PROTOCOL_VERSION] tlsv1 alert protocol version": "older than 1.2",
+    "TLS/SSL connection has been closed (EOF) (_ssl.c:1129)": "it closed the connection",
+    "EOF occurred in violation of protocol (_ssl.c:1129)": "it closed the connection",
+    "something new (_ssl.c:1129)": "failed: something new",
     "[SSL: DH_KEY_TOO_SMALL] dh key too small (_ssl.c:1007)": "failed: dh key too small",
 }
 
