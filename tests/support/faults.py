@@ -44,7 +44,8 @@ class Fault:
     pass                  goes through (for `call`, or to count hits)
 
     `skip` requests that match go through before, `times` ones are hit (ALWAYS: all). `call` is
-    called before anything else happens to a hit. `hits` counts them.
+    called before anything else happens to a hit. `hits` counts them. `after` is called, with
+    rst_body, rst_after and status_after, between what the registry got and what the client sees.
     """
 
     match: str
@@ -56,6 +57,7 @@ class Fault:
     body: bytes = b""
     pause: float = 0.5
     call: Callable[[], object] | None = None
+    after: Callable[[], object] | None = None
     hits: int = 0
     _seen: int = 0
 

@@ -54,6 +54,8 @@ class ProxyHandler(Handler):
             self.reset()
         elif fault.action == "rst_body":
             self._send_up(record, fault.number)
+            if fault.after:
+                fault.after()
             self._hang_up()
             self.reset()
         elif fault.action == "hang":
@@ -84,6 +86,8 @@ class ProxyHandler(Handler):
         assert response is not None
         if fault and action in ("rst_after", "status_after"):
             response.read()
+            if fault.after:
+                fault.after()
             if action == "rst_after":
                 self.reset()
             else:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 
 from ..model.errors import InvalidInput
 from ..model.lock import Lock, read_lock
+from .replacing import replace_file
 
 _SIZE_LIMIT = 256 << 20
 
@@ -40,23 +40,7 @@ class LockFile:
     def write(self, lock: Lock) -> None:
         """Replaces it, so that it is there whole at any time; raises InvalidInput."""
         with self._told():
-            try:
-                mode = os.stat(self.path).st_mode & 0o7777
-            except FileNotFoundError:
-                mode = 0o666 & ~_umask()
-            folder, name = os.path.split(self.path)
-            handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-            try:
-                with open(handle, "wb") as file:
-                    file.write(lock.text().encode())
-                    file.flush()
-                    os.fsync(handle)
-                os.chmod(temporary, mode)
-                os.replace(temporary, self.path)
-            except BaseException:
-                with contextlib.suppress(OSError):
-                    os.unlink(temporary)
-                raise
+            replace_file(self.path, lock.text().encode())
 
     def _check_folder(self) -> None:
         folder = os.path.dirname(self.path)
@@ -71,10 +55,3 @@ class LockFile:
             yield
         except OSError as error:
             raise InvalidInput(f"lock_file {self.path}: {error.strerror or error}") from None
-
-
-def _umask() -> int:
-    """Only setting it tells what it is."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask

@@ -6,9 +6,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.lock impo
     parse_lock,
     read_lock,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.replacing import replace_file
 
 #: the playbooks of this collection, which nobody keeps files beside
 _OUR_PLAYBOOKS = Path(__file__).resolve().parents[3] / "playbooks"
@@ -72,28 +71,5 @@ def save_lock(path: str, before: Any, after: Any, check_mode: bool) -> bool:
 
 def write(path: str, text: str) -> None:
     """Replaces a file, so that it is there whole at any time; raises OSError."""
-    folder, name = os.path.split(path)
-    os.makedirs(folder, exist_ok=True)
-    try:
-        mode = os.stat(path).st_mode & 0o7777
-    except FileNotFoundError:
-        mode = 0o666 & ~_umask()
-    handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
-    try:
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(handle)
-        os.chmod(temporary, mode)
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    """Only setting it tells what it is."""
-    mask = os.umask(0o022)
-    os.umask(mask)
-    return mask
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    replace_file(path, text.encode())
