@@ -31,7 +31,7 @@ class Victim:
     """A call in a process of its own; use it as a context, and it is gone after that."""
 
     def __init__(self, folder: Path, work: Callable[..., Any], *arguments: Any) -> None:
-        """Starts ``work``, a function of a module, in ``folder``, its folder for temporary files."""
+        """Starts ``work``, a function of a module; temporary files go to ``folder``."""
         self._results, sender = _CONTEXT.Pipe(duplex=False)
         self._process = _CONTEXT.Process(target=_run, args=(sender, str(folder), work, arguments))
         self._process.start()

@@ -31,7 +31,7 @@ from tests.support.records import Request
 from tests.support.registries import DockerRegistry
 from tests.support.sides import Side, Sides
 from tests.support.sync import sync
-from tests.support.victims import syncing, writing
+from tests.support.victims import Victim, syncing, writing
 
 PLATFORMS = ("linux/amd64", "linux/arm64")
 #: more than any copy of the image takes; else the loop below never ends

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import json
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .manifest import IMAGES, Manifest
 from .platforms import Platform
@@ -54,7 +54,18 @@ def parse_config(raw: bytes) -> ImageConfig:
     inner = document.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
     return ImageConfig(
-        Platform(*parts) if known else None,
-        created if isinstance(created, str) else "",
-        {str(k): str(v) for k, v in labels.items()} if isinstance(labels, dict) else {},
+        Platform(*map(_text, parts)) if known else None,
+        _text(created) if isinstance(created, str) else "",
+        _labels(labels) if isinstance(labels, dict) else {},
     )
+
+
+def _labels(labels: dict[str, Any]) -> dict[str, str]:
+    """Those that are texts or numbers."""
+    scalars = (str, int, float, type(None))
+    return {_text(k): _text(str(v)) for k, v in labels.items() if isinstance(v, scalars)}
+
+
+def _text(text: str) -> str:
+    """Half of a surrogate pair is no character, and couldn't be written."""
+    return text.encode("utf-8", "replace").decode()

@@ -18,7 +18,7 @@ from .digest import is_digest
 from .errors import InvalidContent, InvalidInput
 from .platforms import Platform, choose, parse_platform
 from .reference import parse_reference
-from .strict_json import parse_object
+from .strict_json import is_text, parse_object
 
 VERSION = 1
 
@@ -117,6 +117,8 @@ def _entry(destination: Any, value: Any, name: str) -> Locked:
         raise _foreign(name, f"{where}: platforms is no list of text")
     if not isinstance(value["media_type"], str):
         raise _foreign(name, f"{where}: media_type is no text")
+    if not is_text("".join((value["media_type"], *platforms))):
+        raise _foreign(name, f"{where} has a text that isn't Unicode")
     # plain text: Ansible hands over texts with tags on them
     source, source_digest, digest, media_type = (str(value[key]) for key in Locked._fields[:-1])
     named = tuple(str(p) for p in platforms)

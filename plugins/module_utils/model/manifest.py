@@ -82,7 +82,11 @@ class Manifest:
         artifact_type = document.get("artifactType")
         self.artifact_type = artifact_type if isinstance(artifact_type, str) else ""
         annotations = document.get("annotations")
-        self.annotations: dict[str, str] = annotations if isinstance(annotations, dict) else {}
+        self.annotations: dict[str, str] = (
+            {key: value for key, value in annotations.items() if isinstance(value, str)}
+            if isinstance(annotations, dict)
+            else {}
+        )
         subject = document.get("subject")
         self.subject = parse_descriptor(subject, "subject") if subject is not None else None
 

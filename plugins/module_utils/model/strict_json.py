@@ -22,9 +22,12 @@ from .errors import InvalidContent
 
 _DEEPEST = 64
 _LARGEST = 2**53
-# an unclosed string ends with the text, else each quote in it would be tried as a beginning
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?\Z)', re.DOTALL)
+# an unclosed string ends with the text, else each quote in it would be tried as a beginning; runs
+# in place of single characters, of which each would take memory
+_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
 _BRACKET = re.compile(r"[\[{\]}]")
+_STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def parse_object(raw: bytes, what: str) -> dict[str, Any]:
@@ -39,6 +42,9 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
             parse_int=_bounded,
             parse_float=_finite,
         )
+        # half of a pair of escapes is no character: Go reads another one in its place
+        if _SURROGATE.search(text) and not is_text(json.dumps(value, ensure_ascii=False)):
+            raise ValueError("a text has half of a surrogate pair")
     except UnicodeDecodeError:
         raise InvalidContent(f"{what} is not UTF-8") from None
     except (ValueError, RecursionError) as error:
@@ -58,10 +64,19 @@ def check_keys(value: dict[str, Any], known: Iterable[str], what: str) -> None:
             raise InvalidContent(f"{what} has the key {key[:40]!r}, which must be {meant!r}")
 
 
+def is_text(text: str) -> bool:
+    """Whether ``text`` can be written: not with half of a surrogate pair in it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= _DEEPEST:
         return
-    steps = ({"[": 1, "{": 1}.get(char, -1) for char in _BRACKET.findall(_STRING.sub("", text)))
+    steps = map(_STEPS.__getitem__, _BRACKET.findall(_STRING.sub("", text)))
     if max(accumulate(steps), default=0) > _DEEPEST:
         raise ValueError(f"nested deeper than {_DEEPEST} levels")
 

@@ -81,4 +81,5 @@ def _belongs(entry: dict[str, Any], digests: set[str]) -> bool:
     if entry.get("digest") in digests:
         return True
     annotations = entry.get("annotations")
-    return isinstance(annotations, dict) and annotations.get(_ABOUT) in digests
+    about = annotations.get(_ABOUT) if isinstance(annotations, dict) else None
+    return isinstance(about, str) and about in digests

@@ -37,7 +37,9 @@ _UNKNOWN = {"NAME_UNKNOWN", "MANIFEST_UNKNOWN"}
 _PAGE = 100
 _MOST_PAGES = 20_000
 _LINK_LIMIT = 8192
-_NEXT = re.compile(r"<([^>]*)>\s*;[^,]*?\brel=\"?next\"?", re.IGNORECASE)
+#: an address and its parameters (RFC 8288, 3); in time that grows with the length only
+_LINK = re.compile(r'<([^<>]*)>\s*(;(?:"[^"]*"|[^",<]+)*)')
+_NEXT = re.compile(r'\brel="?next"?', re.IGNORECASE)
 
 
 class RegistryRepository(Repository):
@@ -325,9 +327,10 @@ class RegistryRepository(Repository):
         if not isinstance(document, dict):
             self._client.check_is_registry(answer)
             raise InvalidContent(f"{self.place}: {what} failed: the answer isn't a JSON object")
-        link = _NEXT.search(answer.header("Link")[:_LINK_LIMIT])
+        links = _LINK.findall(answer.header("Link")[:_LINK_LIMIT])
+        link = next((address for address, about in links if _NEXT.search(about)), None)
         try:
-            following = urljoin(url, link.group(1)) if link else ""
+            following = "" if link is None else urljoin(url, link)
             elsewhere = bool(following) and origin_of(following) != origin_of(url)
         except ValueError:  # no URL at all
             elsewhere = True

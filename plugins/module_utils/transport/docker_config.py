@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry
+from ..model.strict_json import is_text
 
 _LIMIT = 4 << 20
 
@@ -88,6 +89,8 @@ class AuthFile:
             _text(entry, "registrytoken"),
             _text(entry, "identitytoken"),
         )
+        if not all(is_text(text) for text in login):
+            raise InvalidInput(f"the auth file {self.path} is damaged: a login isn't Unicode")
         if login.token and not is_token(login.token):
             raise InvalidInput(f"the auth file {self.path} is damaged: a token has a line break")
         return login if login.secrets() else None

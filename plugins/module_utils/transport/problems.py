@@ -52,13 +52,13 @@ def read_complaint(answer: Answer, secrets: tuple[str, ...] = ()) -> Complaint:
         document = json.loads(body)
         errors = document["errors"] if isinstance(document, dict) else []
         found = [error for error in errors if isinstance(error, dict)][:5]
+        codes = tuple(clean(str(error.get("code", "")), 60) for error in found)
+        texts = [_one(error, secrets) for error in found]
     except (ValueError, KeyError, TypeError, RecursionError):
         if any(sign in body for sign in _HTTPS):
             return Complaint((), "plain HTTP was sent to HTTPS; see plain_http in registries")
         is_page = "<" in body[:200]
         return Complaint((), "" if is_page else clean(mask(body, secrets), 200))
-    codes = tuple(clean(str(error.get("code", "")), 60) for error in found)
-    texts = [_one(error, secrets) for error in found]
     return Complaint(codes, "; ".join(dict.fromkeys(text for text in texts if text)))
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry, check_repository, is_loopback
+from ..model.strict_json import is_text
 from .docker_config import is_token
 from .proxies import parse_proxy
 
@@ -162,6 +163,9 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
     if "mirrors" in given:
         given["mirrors"] = tuple(map(read_mirror, given["mirrors"]))
     entry = RegistryEntry(host, path, **given)
+    login = (entry.username, entry.password, entry.token, entry.identity_token)
+    if not all(is_text(text or "") for text in login):
+        raise InvalidInput(f"registries: the login of {entry.name} isn't Unicode text")
     if entry.token and not is_token(entry.token):
         raise InvalidInput(f"registries: the token of {entry.name} has a space or a line break")
     misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]

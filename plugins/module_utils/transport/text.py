@@ -55,7 +55,9 @@ class Scrubber:
         with self._lock:
             secrets = sorted(self._secrets, key=len, reverse=True)
         for secret in secrets:
-            for form in dict.fromkeys((secret, quote(secret, safe=""), json.dumps(secret)[1:-1])):
+            for form in dict.fromkeys(
+                (secret, quote(secret, safe="", errors="replace"), json.dumps(secret)[1:-1])
+            ):
                 text = re.sub(re.escape(form), "********", text, flags=re.IGNORECASE)
         return "\n".join(clean(line, limit) for line in text.split("\n"))
 

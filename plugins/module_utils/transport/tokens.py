@@ -24,6 +24,8 @@ CLIENT_ID = "imagesync.registry"
 _ANSWER_LIMIT = 64 << 10
 #: "if omitted, this defaults to 60 seconds"
 _DEFAULT_LIFE = 60.0
+#: of a repository that a token is for; none is longer
+_LONGEST_NAME = 512
 
 
 class Token(NamedTuple):
@@ -117,6 +119,7 @@ def granted_by(value: str) -> frozenset[str] | None:
         return frozenset(
             f"{one['type']}:{one['name']}:{action}"
             for one in payload["access"] or ()
+            if len(one["name"]) <= _LONGEST_NAME  # each stands there once for each action
             for action in one["actions"] or ()
         )
     except (binascii.Error, ValueError, TypeError, KeyError, RecursionError):

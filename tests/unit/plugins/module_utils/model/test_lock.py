@@ -93,6 +93,8 @@ def test_what_is_written_is_read(images: dict[str, Locked]) -> None:
         _document(platforms="linux/amd64"),
         _document(platforms=[1]),
         _document(media_type=None),
+        _document(media_type="\ud800"),
+        _document(platforms=["linux/\udfff"]),
         _document(extra=1),
         {
             "version": 1,

@@ -28,6 +28,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.manifest 
     Manifest,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.platforms import Platform
+from ansible_collections.imagesync.registry.plugins.module_utils.model.subset import subset
 from ansible_collections.imagesync.registry.tests.unit.support import A, B, descriptor
 
 CONFIG = descriptor(b"config", mediaType="application/vnd.oci.image.config.v1+json")
@@ -217,6 +218,34 @@ def test_what_a_config_says() -> None:
     assert parse_config(json.dumps(raw).encode()) == ImageConfig(
         Platform("linux", "arm64", "v8"), "2026-01-02T03:04:05Z", {"a": "b", "n": "1"}
     )
+
+
+def test_labels_are_texts_that_can_be_written() -> None:
+    labels = b'{"a":"\\ud800","b":[[]],"c":{},"d":true,"e":null}'
+    raw = b'{"created":"\\udfff","config":{"Labels":%s}}' % labels
+    assert parse_config(raw) == ImageConfig(None, "?", {"a": "?", "d": "True", "e": "None"})
+
+
+def test_annotations_are_texts() -> None:
+    assert read({**INDEX, "annotations": {"a": "b", "c": ["d"]}}).annotations == {"a": "b"}
+
+
+@pytest.mark.parametrize("about", [["x"], {"x": "y"}, 1, None])
+def test_a_strange_annotation_belongs_to_no_image(about: Any) -> None:
+    children = [
+        descriptor(name.encode(), mediaType=OCI_MANIFEST, platform=platform(name))
+        for name in ("amd64", "arm64", "s390x")
+    ]
+    strange = {**children[0], "digest": "sha256:" + "0" * 64, "platform": platform("unknown")}
+    strange["annotations"] = {"vnd.docker.reference.digest": about}
+    index = read({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [*children, strange]})
+    wanted = [Platform("linux", "amd64"), Platform("linux", "arm64")]
+    taken = subset(index, wanted).manifest
+    assert taken and [c.digest for c in taken.children] == [c["digest"] for c in children[:2]]
+
+
+def platform(architecture: str) -> dict[str, str]:
+    return {"os": "linux", "architecture": architecture}
 
 
 @pytest.mark.parametrize(

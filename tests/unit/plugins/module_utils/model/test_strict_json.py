@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -46,6 +47,9 @@ REFUSED = {
     b'{"a":"\xff"}': "not UTF-8",
     '{"a":1}'.encode("utf-16"): "not UTF-8",
     b'{"a":"\x01"}': "not valid JSON",
+    b'{"a":"\\ud800"}': "half of a surrogate pair",
+    b'{"a":["\\udE00\\uD83D"]}': "half of a surrogate pair",
+    b'{"\\uDBFF":1}': "half of a surrogate pair",
 }
 
 
@@ -88,6 +92,22 @@ def test_an_unclosed_text_full_of_quotes_is_refused_in_linear_time() -> None:
     with pytest.raises(InvalidContent):
         parse_object(raw, "it")
     assert time.monotonic() - began < 5  # quadratic would be hours
+
+
+def test_a_pair_of_surrogates_is_one_character() -> None:
+    assert parse_object(b'{"a":"\\ud83d\\ude00"}', "it") == {"a": "\U0001f600"}
+
+
+@pytest.mark.parametrize("content", ["x", "\\n", "\\\\"])
+def test_long_texts_take_no_more_memory_than_their_length(content: str) -> None:
+    nested = "[" * 40 + "]" * 40
+    raw = f'{{"a":"{content * 500_000}","b":{nested},"c":{nested}}}'.encode()
+    tracemalloc.start()
+    try:
+        parse_object(raw, "it")
+        assert tracemalloc.get_traced_memory()[1] < 12 * len(raw)
+    finally:
+        tracemalloc.stop()
 
 
 JSON = st.recursive(

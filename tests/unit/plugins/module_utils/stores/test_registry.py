@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -546,3 +547,26 @@ def test_a_page_of_nothing_that_is_a_tag_is_no_end() -> None:
     found, _client = make(page(*[None] * 100))
     with pytest.raises(InvalidContent, match="no valid tag"):
         found.tags()
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        '</x>; title="a, <b>"; rel="next"',
+        "</y>; rel=prev, </x>; REL=next",
+        "</x>;rel='next'".replace("'", ""),
+    ],
+)
+def test_the_next_page_is_found_among_other_links(link: str) -> None:
+    pages = [answer(200, {"tags": ["1"]}, {"Link": link}), answer(200, {"tags": ["2"]})]
+    found, client = make(*pages)
+    assert found.tags() == ["1", "2"]
+    assert client.seen[1][1] == f"{HOME}/x"
+
+
+@pytest.mark.parametrize("piece", ["<", "<>;", '<>;"', "<>; rel"])
+def test_links_are_read_in_time_in_proportion_to_their_length(piece: str) -> None:
+    began = time.thread_time()
+    for _again in range(10):
+        make(answer(200, {"tags": []}, {"Link": piece * (8000 // len(piece))}))[0].tags()
+    assert time.thread_time() - began < 1  # quadratic would be several seconds

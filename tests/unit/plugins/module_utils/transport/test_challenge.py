@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,3 +122,11 @@ def test_what_is_written_is_read(scheme: str, parameters: dict[str, str]) -> Non
 
 def test_a_huge_header_is_cut() -> None:
     assert len(parse_challenges(["a, " * 1_000_000])) < 8192
+
+
+@pytest.mark.parametrize("piece", [" ", ", ", "a=b "])
+def test_reading_takes_time_in_proportion_to_the_length(piece: str) -> None:
+    header = "Basic a=b" + piece * (8000 // len(piece)) + "="
+    began = time.thread_time()
+    parse_challenges([header] * 10)
+    assert time.thread_time() - began < 2  # quadratic would be ten seconds

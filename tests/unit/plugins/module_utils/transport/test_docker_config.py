@@ -197,3 +197,11 @@ def test_what_is_no_file(tmp_path: Path) -> None:
 def test_secrets_of_a_login() -> None:
     assert Login("docker", "u", "p", "t", "i").secrets() == ("p", "t", "i")
     assert Login("docker", "u").secrets() == ()
+
+
+@pytest.mark.parametrize("key", ["username", "password", "identitytoken"])
+def test_a_login_that_is_no_text_cannot_be_sent(tmp_path: Path, key: str) -> None:
+    entry = {"username": "u", "password": "p", key: "a\ud800"}
+    found = load(tmp_path, {"auths": {"registry.example.com": entry}})
+    with pytest.raises(InvalidInput, match=r"config\.json is damaged: a login isn't Unicode"):
+        found.find("registry.example.com", "a")

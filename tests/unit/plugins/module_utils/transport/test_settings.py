@@ -267,3 +267,11 @@ def test_what_is_no_mirror(mirrors: list[str], reason: str) -> None:
 def test_docker_hub_is_no_mirror_of_itself_by_another_name() -> None:
     with pytest.raises(InvalidInput, match="no mirror of itself"):
         settings({"name": "docker.io", "mirrors": ["registry-1.docker.io"]})
+
+
+@pytest.mark.parametrize("key", ["username", "password", "token", "identity_token"])
+def test_a_login_that_is_no_text(key: str) -> None:
+    """As it comes from an environment variable with bytes that aren't UTF-8."""
+    entry = {"name": "r.example", "username": "u", "password": "p", key: "a\udcff"}
+    with pytest.raises(InvalidInput, match=r"the login of r\.example isn't Unicode text"):
+        read_entries([entry])

@@ -65,3 +65,9 @@ def test_urls_are_shown_without_what_may_be_secret(url: str, shown: str) -> None
 
 def test_long_text_is_cut() -> None:
     assert clean("x" * 400) == "x" * 299 + "…"
+
+
+def test_a_secret_that_is_no_text_is_no_problem() -> None:
+    scrub = Scrubber()
+    scrub.add_login("u", "pass\udcffword")
+    assert scrub("it is pass word") == "it is pass word"
