@@ -22,9 +22,10 @@ from .errors import InvalidContent
 
 _DEEPEST = 64
 _LARGEST = 2**53
-# an unclosed string ends with the text, else each quote in it would be tried as a beginning; runs
-# in place of single characters, of which each would take memory
-_STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+_ESCAPE = re.compile(r"\\.", re.DOTALL)
+# without escapes, and by runs: alternatives would take memory for each character; an unclosed
+# string ends with the text, else each quote in it would be tried as a beginning
+_STRING = re.compile(r'"[^"]*(?:"|\Z)')
 _BRACKET = re.compile(r"[\[{\]}]")
 _STEPS = {"[": 1, "{": 1, "]": -1, "}": -1}
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
@@ -76,7 +77,8 @@ def is_text(text: str) -> bool:
 def _check_depth(text: str) -> None:
     if text.count("[") + text.count("{") <= _DEEPEST:
         return
-    steps = map(_STEPS.__getitem__, _BRACKET.findall(_STRING.sub("", text)))
+    bare = _STRING.sub("", _ESCAPE.sub("", text))
+    steps = map(_STEPS.__getitem__, _BRACKET.findall(bare))
     if max(accumulate(steps), default=0) > _DEEPEST:
         raise ValueError(f"nested deeper than {_DEEPEST} levels")
 
