@@ -25,7 +25,7 @@ from workspace import (
 )
 
 SANITY_CORES = ("2.19", "2.21")
-MYPY_PACKAGES = ("plugins", "tests.support", "demo", "benchmarks")
+MYPY_PACKAGES = ("plugins", "tests.support", "tests.soak", "demo", "benchmarks")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
 NEED_CORE = ("action", "doors", "filter", "lookup", "modules", "plugin_utils")

@@ -193,6 +193,8 @@ class Soak:
             f"  run {done.name}: {told}; {done.result['stats']['retries']} retries, "
             f"{done.seconds:.0f} s, {done.memory:.0f} MiB"
         )
+        for line in str(done.result.get("msg") or "").splitlines()[:5]:
+            self.say(f"    {line}")
 
     def _judge(self, host: str, declared: Sequence[Tagged], round_: int) -> None:
         """By plain HTTP, without the proxies: all tags, and some images to their last byte."""
