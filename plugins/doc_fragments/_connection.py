@@ -16,7 +16,8 @@ options:
     description:
       - How registries are reached and logged in to. Registries that need nothing of this don't need an entry.
       - An option is looked up field by field, in the longest matching O(registries[].name) that gives it.
-      - Where no entry gives a login, auth files are asked, see O(auth_file).
+      - Where no entry gives a login, other places are asked, see O(auth_file). The result's C(credentials) says
+        for each registry which kind of place it was.
     type: list
     elements: dict
     suboptions:
@@ -37,8 +38,29 @@ options:
         description: Sent as bearer token as it is, instead of logging in.
         type: str
       identity_token:
-        description: An OAuth2 refresh token, exchanged for bearer tokens.
+        description:
+          - An OAuth2 refresh token, exchanged for bearer tokens.
+          - O(registries[].username) may stand beside it, where a registry wants a certain name. For Azure Container
+            Registry that is V(00000000-0000-0000-0000-000000000000).
         type: str
+      helper:
+        description:
+          - A program that gives the login. V(pass) stands for C(docker-credential-pass), which has to be on the C(PATH) of
+            the host that connects to the registry.
+          - It is run once, when the registry asks for a login, and has ten seconds. Where it has no login for this
+            registry, the next place is asked; all else that it fails with is an error.
+        type: str
+      auth:
+        description:
+          - Where the login comes from, and how it is used. Without this option, V(auto).
+          - V(auto) asks all places in their order, see O(auth_file), and does what the registry asks for.
+          - V(anonymous) uses no login, whatever there is.
+          - V(basic) sends user name and password with every request to the registry, without waiting to be asked for them
+            and without exchanging them for a token. It is an error if no place has them.
+          - V(google) and V(ecr) take the login from Google's application default credentials, or from AWS, and from no other
+            place, also where the registry's name isn't one of theirs. It is an error if there is none.
+        type: str
+        choices: [auto, anonymous, basic, google, ecr]
       plain_http:
         description:
           - Whether the registry is spoken to without TLS.
@@ -116,7 +138,15 @@ options:
       - File with logins, as C(podman login) and C(docker login) write it, read instead of the usual ones.
       - Without this option, the first of these that has a login for the registry is used. The file that
         E(REGISTRY_AUTH_FILE) names, Podman's C($XDG_RUNTIME_DIR/containers/auth.json) and
-        C(~/.config/containers/auth.json), Docker's C(~/.docker/config.json) (or below E(DOCKER_CONFIG)).
+        C(~/.config/containers/auth.json), what is in E(DOCKER_AUTH_CONFIG), Docker's C(~/.docker/config.json) (or below
+        E(DOCKER_CONFIG)).
+      - In each file, the program that C(credHelpers) names for the registry goes before the logins in C(auths), and these
+        before the program that C(credsStore) names. These programs are run as those of O(registries[].helper) are.
+      - After the files come, for C(gcr.io), C(*.gcr.io) and C(*-docker.pkg.dev), Google's application default credentials,
+        where the Python library C(google-auth) is installed. For Amazon ECR, private and public, AWS credentials come, where
+        C(botocore) is installed and finds some, else C(docker-credential-ecr-login), where that is installed. Both are
+        renewed before they expire.
+      - What costs time is asked only when the registry wants a login.
     type: path
     aliases: [authfile]
 """

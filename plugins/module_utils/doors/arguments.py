@@ -20,6 +20,8 @@ REGISTRY_OPTIONS: dict[str, dict[str, Any]] = {
     "password": {"type": "str", "no_log": True},
     "token": {"type": "str", "no_log": True},
     "identity_token": {"type": "str", "no_log": True},
+    "helper": {"type": "str"},
+    "auth": {"type": "str", "choices": ["auto", "anonymous", "basic", "google", "ecr"]},
     "plain_http": {"type": "bool"},
     "validate_certs": {"type": "bool"},
     "ca_path": {"type": "path"},

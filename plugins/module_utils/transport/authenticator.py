@@ -11,9 +11,10 @@ import threading
 from collections.abc import Iterable, Iterator
 from typing import Callable, NamedTuple
 
-from ..model.errors import AuthenticationFailed
+from ..model.errors import AuthenticationFailed, ImageSyncError
 from .answer import Answer
 from .challenge import Challenge, choose_challenge
+from .clouds import login_hint
 from .credentials import Keychain
 from .docker_config import Login
 from .passwords import Passwords
@@ -65,8 +66,19 @@ class Authenticator:
         self._begun, self._opened = False, threading.Event()
 
     def login(self, need: Need) -> Login:
-        """Who we are for this repository."""
-        return self._keychain.find(self._host, need.repository)
+        """Who we are for this repository, as far as it matters yet.
+
+        Before the registry has asked for a login, sources that take time aren't asked.
+        """
+        return self._keychain.find(self._host, need.repository, self._challenge is not None)
+
+    def secrets(self, need: Need, status: int) -> tuple[str, ...]:
+        """What an answer with this status may repeat and nobody must see; empty: no login."""
+        demanded = status == 401 or self._challenge is not None
+        try:
+            return self._keychain.find(self._host, need.repository, demanded).secrets()
+        except ImageSyncError:
+            return ("",)  # there is one, somewhere; why we can't have it is told when it is needed
 
     def expect(self, need: Need) -> None:
         """Requests with this need will come; known ahead, few tokens do for many of them."""
@@ -102,17 +114,16 @@ class Authenticator:
 
         ``fresh``: a token for a long upload, which must not expire on the way.
         """
-        login = self.login(need)
+        login, challenge = self.login(need), self._challenge
         if login.token:
             return f"Bearer {login.token}"
-        challenge = self._challenge
-        if challenge is None:
-            return None
-        if challenge.scheme == "basic":
+        if login.at_once or (challenge and challenge.scheme == "basic"):
             if not login.password:
                 return None
             self._passwords.stop_if_refused(login)
             return basic(login.username, login.password)
+        if challenge is None:
+            return None
         scopes = need.scopes() or self._learned.get(need)
         if scopes is None:
             return None
@@ -124,9 +135,9 @@ class Authenticator:
         ``sent`` is what the refused request carried. None when there is nothing to answer with;
         raises AuthenticationFailed when a realm refuses our login.
         """
-        challenge = choose_challenge(headers)
-        login = self.login(need)
-        if challenge is None or login.token:
+        login = self._keychain.find(self._host, need.repository)
+        challenge = choose_challenge(headers, bool(login.password))
+        if challenge is None or login.token or login.at_once:
             return None
         self._challenge = challenge
         if challenge.scheme == "basic":
@@ -202,20 +213,44 @@ class Authenticator:
                 if not login.secrets():
                     raise AuthenticationFailed(
                         f"{self._host}: it wants a login for this, and none was found in "
-                        "registries or in an auth file",
+                        f"registries or in an auth file{login_hint(self._host)}",
                         error.status,
                     ) from None
                 self._passwords.refuse(login)
             except Exception as error:
+                status = getattr(error, "status", 0)
                 # OAuth2 isn't everywhere: such realms know no POST
-                if not refresh or getattr(error, "status", 0) not in (404, 405):
-                    raise
-                refresh = False
+                if refresh and status in (404, 405):
+                    refresh = False
+                    continue
+                if last and status in ((400, 403) if refresh else (403,)):
+                    self._prove(place, refresh, status)
+                raise
         if login.identity_token and not refresh:
             self._by_get.add(realm)
         self._passwords.accept(login)
         self._keychain.learn(token.value)
         return token
+
+
+    def _prove(self, place: Place, refresh: bool, status: int) -> None:
+        """After a refusal that may mean the login as well as the repository: which of both.
+
+        Not all realms answer a wrong password with 401 (GitLab: 403; RFC 6749, 5.2: 400). A
+        login that is good gets a token for nothing; so a wrong one is tried twice, not for each
+        repository. Raises AuthenticationFailed for it.
+        """
+        login = place.login
+        if not self._passwords.untried(login):
+            return
+        request = token_request(place.realm, place.service, (), login, refresh)
+        try:
+            self._send(request._replace(patient=False)).drain()
+        except ImageSyncError as error:
+            if getattr(error, "status", 0) in (401, status):
+                self._passwords.refuse(login)
+        else:
+            self._passwords.accept(login)
 
 
 def _wish(need: Need, scopes: tuple[str, ...], fresh: bool = False) -> Wish:

@@ -32,10 +32,10 @@ def parse_challenges(headers: Iterable[str]) -> list[Challenge]:
     return found
 
 
-def choose_challenge(headers: Iterable[str]) -> Challenge | None:
-    """The first that can be met: Bearer with a realm, or Basic."""
+def choose_challenge(headers: Iterable[str], password: bool = True) -> Challenge | None:
+    """The first that can be met: Bearer with a realm, or, with a password, Basic."""
     for challenge in parse_challenges(headers):
-        if challenge.scheme == "basic":
+        if challenge.scheme == "basic" and password:
             return challenge
         if challenge.scheme == "bearer" and challenge.parameters.get("realm"):
             return challenge

@@ -261,7 +261,8 @@ class RegistryClient:
 
     def problem(self, answer: Answer, what: str, need: Need) -> RegistryError:
         """The error for an answer that isn't what was asked for, without any secret."""
-        found = problem_of(answer, self.host, what, self._auth.login(need).secrets())
+        secrets = self._auth.secrets(need, answer.status)
+        found = problem_of(answer, self.host, what, secrets)
         too_long = (found.retry_after or 0) > LONGEST_PAUSE
         if found.status == 429 and (too_long or not found.transient):
             self._quota.spend(found.retry_after, everything=found.transient)

@@ -8,76 +8,58 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable
-from typing import Protocol
+import time
+from typing import Callable, Optional, Protocol, Union
 
 from ..model.errors import InvalidInput
-from .docker_config import AuthFile, Login
+from .auth_files import FileHelpers, FileLogins, FileStore, FromEnvironment, Opened
+from .credential_helpers import Helpers
+from .docker_config import Login
+from .ecr_login import EcrLogins
+from .google_login import GoogleLogins
 from .settings import Settings
 from .text import Scrubber
 
 ANONYMOUS = Login("anonymous")
+#: asks for a login where that takes time, so only once the registry demands one
+Later = Callable[[], Optional[Login]]
+Hit = Union[Login, Later, None]
 
 
 class Source(Protocol):
     """One place where a login may be found."""
 
-    def find(self, host: str, repository: str) -> Login | None:
+    def find(self, host: str, repository: str) -> Hit:
         """The login for ``host/repository``, None to let the next source try."""
 
 
 class OptionLogins:
     """The option ``registries``, field by field."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, settings: Settings, helpers: Helpers) -> None:
+        self._settings, self._helpers = settings, helpers
 
-    def find(self, host: str, repository: str) -> Login | None:
+    def find(self, host: str, repository: str) -> Hit:
         """See Source. Of several kinds of login, the one of the longest entry counts."""
         found = {}
-        for name in ("username", "password", "token", "identity_token"):
+        for name in ("username", "password", "token", "identity_token", "helper"):
             entry = self._settings.entry(host, repository, name)
             if entry and getattr(entry, name):
                 found[name] = (len(entry.path), getattr(entry, name))
         if "username" not in found:
             found.pop("password", None)  # it goes with the user name of a part of the registry
-        secrets = [name for name in ("token", "identity_token", "password") if name in found]
+        secrets = [n for n in ("token", "identity_token", "password", "helper") if n in found]
         if not secrets:
             return None
         longest = max(found[name][0] for name in secrets)
         names: list[str] = [name for name in secrets if found[name][0] == longest]
-        if "password" in names:
+        if names == ["helper"]:
+            return self._helpers.later(found["helper"][1], host)
+        if "helper" in names:
+            names.remove("helper")
+        if "username" in found and names != ["token"]:
             names.append("username")
         return Login("options", **{name: found[name][1] for name in names})
-
-
-class AuthFiles:
-    """One auth file, read when it is first needed; a missing one is empty unless required."""
-
-    def __init__(self, kind: str, path: Callable[[], str | None], required: bool) -> None:
-        self._kind, self._path, self._required = kind, path, required
-        self._file: AuthFile | None = None
-        self._read = False
-        self._lock = threading.Lock()
-
-    def find(self, host: str, repository: str) -> Login | None:
-        """See Source."""
-        with self._lock:
-            if not self._read:
-                self._file = self._open()
-                self._read = True
-        return self._file.find(host, repository) if self._file else None
-
-    def _open(self) -> AuthFile | None:
-        path = self._path()
-        if not path:
-            return None
-        path = os.path.expanduser(path)
-        if not os.path.exists(path):
-            if self._required:
-                raise InvalidInput(f"the auth file {path} doesn't exist")
-            return None
-        return AuthFile(path, self._kind)
 
 
 def _runtime_file() -> str | None:
@@ -94,21 +76,52 @@ def _docker_file() -> str | None:
     return os.path.join(os.environ.get("DOCKER_CONFIG") or "~/.docker", "config.json")
 
 
-def sources(settings: Settings) -> list[Source]:
-    """All sources in their order (containers-auth.json(5), then Docker's own place).
+def _files(settings: Settings) -> list[Opened]:
+    """The auth files in their order (containers-auth.json(5), then Docker's own places).
 
     A file that the user names stands instead of the usual ones.
     """
-    options = OptionLogins(settings)
     if settings.auth_file:
-        return [options, AuthFiles("auth_file", lambda: settings.auth_file, True)]
+        return [Opened("auth_file", lambda: settings.auth_file, required=True)]
     return [
-        options,
-        AuthFiles("REGISTRY_AUTH_FILE", lambda: os.environ.get("REGISTRY_AUTH_FILE"), False),
-        AuthFiles("podman", _runtime_file, False),
-        AuthFiles("podman", _podman_file, False),
-        AuthFiles("docker", _docker_file, False),
+        Opened("REGISTRY_AUTH_FILE", lambda: os.environ.get("REGISTRY_AUTH_FILE")),
+        Opened("podman", _runtime_file),
+        Opened("podman", _podman_file),
+        FromEnvironment("docker", lambda: os.environ.get("DOCKER_AUTH_CONFIG")),
+        Opened("docker", _docker_file),
     ]
+
+
+def sources(settings: Settings) -> dict[str, list[Source]]:
+    """All sources in their order, by what ``auth`` in ``registries`` says."""
+    helpers = Helpers()
+    google, ecr = GoogleLogins(), EcrLogins(helpers)
+    usual: list[Source] = [OptionLogins(settings, helpers)]
+    for opened in _files(settings):
+        usual += [
+            FileHelpers(opened, helpers),
+            FileLogins(opened),
+            FileStore(opened, helpers),
+        ]
+    usual += [google, ecr]
+    return {
+        "auto": usual,
+        "anonymous": [],
+        "basic": usual,
+        "google": [_Only(google)],
+        "ecr": [_Only(ecr)],
+    }
+
+
+class _Only:
+    """A source of a cloud, for a host whose name doesn't tell, and for which it must do."""
+
+    def __init__(self, source: GoogleLogins | EcrLogins) -> None:
+        self._source = source
+
+    def find(self, host: str, repository: str) -> Hit:
+        """See Source."""
+        return lambda: self._source.login(host, required=True)
 
 
 class Keychain:
@@ -116,7 +129,7 @@ class Keychain:
 
     def __init__(self, settings: Settings, scrub: Scrubber | None = None) -> None:
         """``scrub`` learns the secrets of each login that is found."""
-        self._sources = sources(settings)
+        self._settings, self._sources = settings, sources(settings)
         self._scrub = scrub or Scrubber()
         self._scrub.add(*settings.secrets())
         self._lock = threading.Lock()
@@ -128,17 +141,46 @@ class Keychain:
         """A token was fetched, which is a secret too."""
         self._scrub.add(token)
 
-    def find(self, host: str, repository: str) -> Login:
-        """The login for ``host/repository``; ANONYMOUS where no source has one."""
+    def find(self, host: str, repository: str, demanded: bool = True) -> Login:
+        """The login for ``host/repository``; ANONYMOUS where no source has one.
+
+        ``demanded``: the registry has asked for a login. Else sources that take time aren't
+        asked yet, nor those after them.
+        """
         key = (host, repository)
         login = self._found.get(key)
-        if login is None:
-            hits = (source.find(host, repository) for source in self._sources)
-            login = next((hit for hit in hits if hit), ANONYMOUS)
+        if login is None or time.monotonic() >= login.expires:
+            login, final = self._search(host, repository, demanded)
             self._scrub.add(login.token, login.identity_token)
             self._scrub.add_login(login.username, login.password)
             with self._lock:
-                self._found[key] = login
+                if final:
+                    self._found[key] = login
                 if self.kinds.get(host, "anonymous") == "anonymous":
                     self.kinds[host] = login.kind
         return login
+
+    def _search(self, host: str, repository: str, demanded: bool) -> tuple[Login, bool]:
+        """The login, and whether it is the last word."""
+        auth = self._settings.lookup(host, repository, "auth") or "auto"
+        for source in self._sources[auth]:
+            hit = source.find(host, repository)
+            if callable(hit):
+                if not demanded and auth != "basic":
+                    return ANONYMOUS, False
+                hit = hit()
+            if hit:
+                return _as_asked(hit, auth, host), True
+        return _as_asked(ANONYMOUS, auth, host), True
+
+
+def _as_asked(login: Login, auth: str, host: str) -> Login:
+    """With ``basic``, a password is sent unasked, and there must be one."""
+    if auth != "basic":
+        return login
+    if not login.password:
+        raise InvalidInput(
+            f"{host}: auth is basic, and no user name with a password was found "
+            f"(credentials from: {login.kind})"
+        )
+    return login._replace(token="", identity_token="", at_once=True)

@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import os
 import re
 from typing import Any, NamedTuple
@@ -34,7 +35,9 @@ def is_token(text: str) -> bool:
 class Login(NamedTuple):
     """What to log in with. ``kind`` says where it comes from, never what it is.
 
-    ``token`` is sent as bearer as it is; ``identity_token`` is exchanged for one.
+    ``token`` is sent as bearer as it is; ``identity_token`` is exchanged for one. ``expires``:
+    when to ask its source again, by time.monotonic(). ``at_once``: the password is sent with
+    every request, unasked, and to the registry alone.
     """
 
     kind: str
@@ -42,6 +45,8 @@ class Login(NamedTuple):
     password: str = ""
     token: str = ""
     identity_token: str = ""
+    expires: float = math.inf
+    at_once: bool = False
 
     def secrets(self) -> tuple[str, ...]:
         """What must not be printed."""
@@ -49,23 +54,38 @@ class Login(NamedTuple):
 
 
 class AuthFile:
-    """The ``auths`` of one file, by registry and path."""
+    """The ``auths`` of one file, by registry and path, and the credential helpers it names.
 
-    def __init__(self, path: str, kind: str) -> None:
-        """Reads ``path``; raises InvalidInput when it can't be read or isn't such a file."""
-        self.path = path
+    ``store``: the helper for all registries (``credsStore``), or "".
+    """
+
+    def __init__(self, path: str, kind: str, text: str | None = None) -> None:
+        """Reads ``path``; raises InvalidInput when it can't be read or isn't such a file.
+
+        ``text`` is the content where it isn't in a file; then ``path`` says what it is.
+        """
+        self.path = path if text is not None else f"the auth file {path}"
         self._kind = kind
         self._auths: dict[str, dict[str, Any]] = {}
-        auths = _read(path).get("auths")
-        if auths is None:
-            return
-        if not isinstance(auths, dict):
-            raise InvalidInput(f"the auth file {path} is damaged: auths is not an object")
-        for key, entry in auths.items():
+        document = _parse(text.encode(), self.path) if text is not None else _read(path, self.path)
+        for key, entry in self._object(document, "auths").items():
             name = _normal_name(key)
             # an empty one, as beside a credential store, mustn't hide another spelling's
             if name is not None and isinstance(entry, dict) and not self._auths.get(name):
                 self._auths[name] = entry
+        helpers = self._object(document, "credHelpers")
+        self._helpers = {_normal_name(key): _text(helpers, key) for key in helpers}
+        self.store = _text(document, "credsStore")
+
+    def helper(self, host: str) -> str:
+        """The credential helper for ``host`` alone (``credHelpers``), or ""."""
+        return self._helpers.get(host, "")
+
+    def _object(self, document: dict[str, Any], name: str) -> dict[str, Any]:
+        found = document.get(name)
+        if found is not None and not isinstance(found, dict):
+            raise InvalidInput(f"{self.path} is damaged: {name} is not an object")
+        return found or {}
 
     def find(self, host: str, repository: str) -> Login | None:
         """The login of the longest key that covers ``host/repository``."""
@@ -92,7 +112,7 @@ class AuthFile:
         if not all(is_text(text) for text in login):
             raise InvalidInput(f"the auth file {self.path} is damaged: a login isn't Unicode")
         if login.token and not is_token(login.token):
-            raise InvalidInput(f"the auth file {self.path} is damaged: a token has a line break")
+            raise InvalidInput(f"{self.path} is damaged: a token has a line break")
         return login if login.secrets() else None
 
     def _decode(self, auth: str) -> tuple[str, str]:
@@ -101,7 +121,7 @@ class AuthFile:
         except (binascii.Error, UnicodeDecodeError, ValueError):
             colon = ""
         if not colon:
-            raise InvalidInput(f"the auth file {self.path} is damaged: an auth entry isn't base64")
+            raise InvalidInput(f"{self.path} is damaged: an auth entry isn't base64")
         return username, password.rstrip("\0\n\r")
 
 
@@ -110,22 +130,25 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _read(path: str) -> dict[str, Any]:
+def _read(path: str, shown: str) -> dict[str, Any]:
     try:
         if not os.path.isfile(path):
-            raise InvalidInput(f"the auth file {path} isn't a file")
+            raise InvalidInput(f"{shown} isn't a file")
         with open(path, "rb") as handle:
-            raw = handle.read(_LIMIT)
+            return _parse(handle.read(_LIMIT), shown)
     except OSError as error:
-        raise InvalidInput(f"the auth file {path} can't be read: {error.strerror}") from None
+        raise InvalidInput(f"{shown} can't be read: {error.strerror}") from None
+
+
+def _parse(raw: bytes, shown: str) -> dict[str, Any]:
     if not raw.strip():
         return {}
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError):
-        raise InvalidInput(f"the auth file {path} is damaged: it isn't JSON") from None
+        raise InvalidInput(f"{shown} is damaged: it isn't JSON") from None
     if not isinstance(document, dict):
-        raise InvalidInput(f"the auth file {path} is damaged: it isn't a JSON object")
+        raise InvalidInput(f"{shown} is damaged: it isn't a JSON object")
     return document
 
 

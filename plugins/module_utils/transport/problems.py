@@ -21,6 +21,7 @@ from ..model.errors import (
 )
 from .advice import Refusal, advise, is_immutable
 from .answer import Answer
+from .clouds import login_hint
 from .retry import parse_retry_after
 from .text import clean, mask
 
@@ -121,8 +122,8 @@ def _advice(status: int, complaint: Complaint, host: str, anonymous: bool) -> st
     if status == 401 and anonymous:
         # Docker Hub says it also of what doesn't exist
         return (
-            "; it needs a login, if it exists: none is in registries or in an auth file "
-            "(credential helpers aren't asked)"
+            "; it needs a login, if it exists: none is in registries or in an auth file"
+            f"{login_hint(host)}"
         )
     if status in (401, 403):
         return f"; check the credentials for {host} and what they may do"

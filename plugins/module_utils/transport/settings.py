@@ -14,6 +14,7 @@ from typing import Any
 from ..model.errors import InvalidInput
 from ..model.reference import canonical_registry, check_repository, is_loopback
 from ..model.strict_json import is_text
+from .credential_helpers import check_helper_name
 from .docker_config import is_token
 from .proxies import parse_proxy
 
@@ -39,6 +40,8 @@ class RegistryEntry:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     identity_token: str | None = field(default=None, repr=False)
+    helper: str | None = None
+    auth: str | None = None
     plain_http: bool | None = None
     validate_certs: bool | None = None
     ca_path: str | None = None
@@ -168,6 +171,8 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
         raise InvalidInput(f"registries: the login of {entry.name} isn't Unicode text")
     if entry.token and not is_token(entry.token):
         raise InvalidInput(f"registries: the token of {entry.name} has a space or a line break")
+    if entry.helper:
+        check_helper_name(entry.helper)
     misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]
     if misplaced:
         raise InvalidInput(
@@ -183,6 +188,8 @@ def _check_login(settings: Settings, entry: RegistryEntry) -> None:
         other = settings.lookup(entry.host, entry.path, lacking)
         if getattr(entry, given) is None or other is not None:
             continue
+        if given == "username" and settings.lookup(entry.host, entry.path, "identity_token"):
+            continue  # some registries want a certain name beside it
         parts = (e for e in settings.entries if entry.covers(e.host, e.path))
         if all(getattr(part, lacking) is None for part in parts):
             raise InvalidInput(f"registries: {entry.name} has no {lacking} to go with the {given}")

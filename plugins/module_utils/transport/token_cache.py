@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Callable, NamedTuple
 
-from ..model.errors import AccessDenied, Cancelled, ImageSyncError, InvalidInput, RegistryError
+from ..model.errors import AccessDenied, Cancelled, ImageSyncError, RegistryError
 from .docker_config import Login
 from .passwords import Passwords
 from .token_batches import Batches, Expected, Scopes, atoms, name_of
@@ -239,7 +239,7 @@ class TokenCache:
     def _is_for(self, login: Login, scope: str) -> bool:
         try:
             return self._login_of(name_of(scope).partition(":")[2]) == login
-        except InvalidInput:  # told to the request for that repository
+        except ImageSyncError:  # told to the request for that repository
             return False
 
     def _keep(self, kept: _Kept) -> None:

@@ -146,10 +146,10 @@ def test_options_field_by_field(home: Path) -> None:
         {"name": "r.example/team/bot", "token": "t"},
     )
     keys = Keychain(settings)
-    assert keys.find("r.example", "x")[1:] == ("u", "p", "", "")
-    assert keys.find("r.example", "team")[1:] == ("u", "team", "", "")
-    assert keys.find("r.example", "team/bot/x")[1:] == ("", "", "t", "")
-    assert keys.find("r.example", "teams")[1:] == ("u", "p", "", "")
+    assert keys.find("r.example", "x")[1:5] == ("u", "p", "", "")
+    assert keys.find("r.example", "team")[1:5] == ("u", "team", "", "")
+    assert keys.find("r.example", "team/bot/x")[1:5] == ("", "", "t", "")
+    assert keys.find("r.example", "teams")[1:5] == ("u", "p", "", "")
 
 
 def test_empty_options_are_no_login(home: Path) -> None:

@@ -98,7 +98,7 @@ class Keys:
     def __init__(self, logins: dict[str, Login] | None = None, usual: Login = NOBODY) -> None:
         self.logins, self.usual = logins or {}, usual
 
-    def find(self, _host: str, repository: str) -> Login:
+    def find(self, _host: str, repository: str, demanded: bool = True) -> Login:
         if repository == "broken":
             raise InvalidInput("the auth file is damaged")
         return self.logins.get(repository, self.usual)
