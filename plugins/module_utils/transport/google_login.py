@@ -73,14 +73,13 @@ class GoogleLogins:
         except ImportError:
             self._lack = "the Python library google-auth isn't installed on this host"
             return None
-        google_errors = (google.auth.exceptions.GoogleAuthError, ValueError, OSError)
         # the library logs requests, and warns of credentials that it would rather not see
         with quiet("google"), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             if self._credentials is None:
                 try:
                     self._credentials = _discover()
-                except google_errors as error:
+                except Exception as error:  # the library isn't strict about what files hold
                     raise InvalidInput(_broken(error)) from None
             if self._credentials is None:
                 self._lack = (
@@ -89,14 +88,17 @@ class GoogleLogins:
                     "a service account"
                 )
                 return None
-            try:
-                self._credentials.refresh(_asking())
-            except google_errors as error:
-                if _has_no_account(self._credentials, error):
-                    self._lack = "this machine of Google has no service account"
-                    return None
-                raise AuthenticationFailed(_refused(error)) from None
-            return _login(self._credentials)
+            return self._renewed()
+
+    def _renewed(self) -> Login | None:
+        try:
+            self._credentials.refresh(_asking())
+        except Exception as error:
+            if _has_no_account(self._credentials, error):
+                self._lack = "this machine of Google has no service account"
+                return None
+            raise AuthenticationFailed(_refused(error)) from None
+        return _login(self._credentials)
 
 
 def _discover() -> Any:
@@ -174,16 +176,15 @@ def _has_no_account(credentials: Any, error: Exception) -> bool:
     import google.auth.compute_engine
 
     machine = isinstance(credentials, google.auth.compute_engine.Credentials)
-    return machine and "Status: 404" in str(error)
+    return machine and not credentials.token and "Status: 404" in str(error)
 
 
 def _broken(error: Exception) -> str:
     named = os.environ.get(_NAMED)
-    what = f"the file {named} ({_NAMED})" if named else "what it found"
-    return (
-        "Google's application default credentials can't be used: "
-        f"{what} is no good: {clean(_first(error), 160)}"
-    )
+    what = f"the file {named} ({_NAMED})" if named else "what was found of them"
+    known = type(error).__module__.startswith("google.") and error.args
+    said = f": {clean(str(error.args[0]), 160)}" if known else ""
+    return f"Google's application default credentials can't be used: {what} is no good{said}"
 
 
 def _refused(error: Exception) -> str:
@@ -195,7 +196,3 @@ def _refused(error: Exception) -> str:
         f"Google's application default credentials gave no access token ({said}); renew them, or "
         "see the option auth of registries (anonymous for what is public)"
     )
-
-
-def _first(error: Exception) -> str:
-    return str(error.args[0]) if error.args else type(error).__name__

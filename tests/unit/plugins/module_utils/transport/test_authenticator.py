@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import (
+    AccessDenied,
     AuthenticationFailed,
     InvalidContent,
     RegistryError,
@@ -238,6 +239,56 @@ def test_a_wrong_password_is_tried_once_by_many_threads() -> None:
     assert len(realm.requests) == 1
 
 
+DENIED = AccessDenied("access forbidden", 403)
+
+
+def test_a_wrong_password_that_is_answered_with_403() -> None:
+    """As GitLab does: it isn't tried for each repository, but once more, for nothing."""
+    auth, realm = make(USER, Realm(*[DENIED] * 9))
+    for need in (PULL, Need("b", "pull"), Need("c", "pull,push")):
+        with pytest.raises(AuthenticationFailed, match="the registry refused the login"):
+            auth.meet(BEARER, need, None)
+    assert [scopes_of(request) for request in realm.requests] == [["repository:a:pull"], []]
+
+
+def test_a_repository_that_is_denied_says_nothing_of_the_password() -> None:
+    auth, realm = make(USER, Realm(DENIED, {"token": "T"}, DENIED))
+    for need in (PULL, Need("b", "pull")):
+        with pytest.raises(AccessDenied):
+            auth.meet(BEARER, need, None)
+    assert auth.meet(BEARER, Need("c", "pull"), None) == "Bearer T4"
+    assert [len(scopes_of(request)) for request in realm.requests] == [1, 0, 1, 1]
+
+
+@pytest.mark.parametrize("second", [RegistryError("scope missing", 400), RegistryError("?", 503)])
+def test_a_realm_that_gives_nothing_without_a_scope(second: Exception) -> None:
+    """Then it can't be told, and each repository is asked for."""
+    auth, _realm = make(USER, Realm(DENIED, second, {"token": "T"}))
+    with pytest.raises(AccessDenied):
+        auth.meet(BEARER, PULL, None)
+    assert auth.meet(BEARER, Need("b", "pull"), None) == "Bearer T"
+
+
+def test_nobody_is_denied() -> None:
+    """Without a login there is nothing to find out."""
+    auth, realm = make(NOBODY, Realm(DENIED, DENIED))
+    for need in (PULL, Need("b", "pull")):
+        with pytest.raises(AccessDenied):
+            auth.meet(BEARER, need, None)
+    assert len(realm.requests) == 2
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_wrong_identity_token_is_remembered(status: int) -> None:
+    """RFC 6749, 5.2: ``invalid_grant`` is a 400."""
+    refusal = RegistryError("invalid_grant", status)
+    auth, realm = make(Login("options", identity_token="R"), Realm(*[refusal] * 9))
+    for need in (PULL, Need("b", "pull")):
+        with pytest.raises(AuthenticationFailed, match="the registry refused the login"):
+            auth.meet(BEARER, need, None)
+    assert [request.method for request in realm.requests] == ["POST", "POST"]
+
+
 def test_a_password_that_was_good_is_not_forgotten_for_one_refusal() -> None:
     auth, _realm = make(USER, Realm({"token": "T"}, AuthenticationFailed("not b", 401)))
     auth.meet(BEARER, PULL, None)
@@ -307,6 +358,32 @@ def test_basic() -> None:
     assert auth.meet(BASIC, PULL, None) == basic("user", "password")
     assert auth.header(PUSH) == basic("user", "password")
     assert realm.requests == []
+
+
+def test_a_password_that_is_sent_at_once() -> None:
+    """Unasked, and whatever is asked for: no realm ever sees it."""
+    auth, realm = make(USER._replace(at_once=True))
+    sent = auth.header(PULL)
+    assert sent == basic("user", "password")
+    assert auth.meet(BEARER, PULL, sent) is None
+    assert auth.header(PUSH) == sent
+    with pytest.raises(AuthenticationFailed, match="refused the login"):
+        auth.tried(PULL, sent, 401)
+    with pytest.raises(AuthenticationFailed, match="refused the login"):
+        auth.header(PUSH)
+    assert realm.requests == []
+
+
+@pytest.mark.parametrize("headers", [BASIC + BEARER, [f"{BASIC[0]}, {BEARER[0]}"]])
+def test_the_challenge_that_can_be_met(headers: list[str]) -> None:
+    """Without a password Basic can't be, and a token may be had."""
+    auth, _realm = make(USER)
+    assert auth.meet(headers, PULL, None) == basic("user", "password")
+    for login in (NOBODY, Login("docker", identity_token="R")):
+        auth, _realm = make(login)
+        auth.hear(headers)
+        assert auth.meet(headers, PULL, None) == "Bearer T1"
+        assert auth.header(PULL) == "Bearer T1"
 
 
 def test_basic_without_a_password() -> None:

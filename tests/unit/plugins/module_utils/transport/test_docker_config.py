@@ -139,6 +139,7 @@ def test_the_first_of_two_spellings_wins(tmp_path: Path) -> None:
         '{"auths": {}}',
         '{"auths": null}',
         '{"credsStore": "desktop"}',
+        '{"credHelpers": null, "credsStore": 5}',
         {"auths": dict.fromkeys(("not a host!", "", "https://"), auth("u", "p"))},
     ],
 )
@@ -158,6 +159,7 @@ SECRET = "s3cret-c0ntent"
         f'"{SECRET}"',
         f'{{"auths": ["{SECRET}"]}}',
         f'{{"auths": "{SECRET}"}}',
+        f'{{"credHelpers": "{SECRET}"}}',
         b'{"auths": "\xff' + SECRET.encode() + b'"}',
         "[" * 100_000,
     ],
@@ -187,6 +189,15 @@ def test_damaged_entries_are_an_error_when_they_are_needed(tmp_path: Path, value
     with pytest.raises(InvalidInput, match="isn't base64") as caught:
         found.find("r.example", "a")
     assert SECRET not in str(caught.value)
+
+
+def test_credential_helpers(tmp_path: Path) -> None:
+    helpers = {"https://index.docker.io/v1/": "hub", "R.example": "one", "s.example": 5, "": "x"}
+    found = load(tmp_path, {"credHelpers": helpers, "credsStore": "desktop"})
+    hosts = ("docker.io", "r.example", "s.example", "t.example")
+    assert [found.helper(host) for host in hosts] == ["hub", "one", "", ""]
+    assert found.store == "desktop"
+    assert (load(tmp_path, {}).store, load(tmp_path, {}).helper("r.example")) == ("", "")
 
 
 def test_what_is_no_file(tmp_path: Path) -> None:

@@ -183,6 +183,26 @@ def test_connection_fields(tmp_path: Path) -> None:
     assert settings({"name": "r.example", "validate_certs": True}).warnings() == []
 
 
+def test_a_user_name_may_go_with_an_identity_token() -> None:
+    """Azure Container Registry wants a certain one."""
+    entry = {"name": "r.example", "username": "0000", "identity_token": "i"}
+    assert settings(entry).entries[0].username == "0000"
+    with pytest.raises(InvalidInput, match="has no username"):
+        settings({"name": "r.example", "password": "p", "identity_token": "i"})
+
+
+def test_auth_and_helper_field_by_field() -> None:
+    found = settings(
+        {"name": "r.example", "auth": "google", "helper": "a"},
+        {"name": "r.example/team", "helper": "b"},
+        {"name": "r.example/team/open", "auth": "anonymous"},
+    )
+    looked_up = [found.lookup("r.example", "team/open/x", name) for name in ("auth", "helper")]
+    assert looked_up == ["anonymous", "b"]
+    assert found.lookup("r.example", "team/x", "auth") == "google"
+    assert found.lookup("s.example", "x", "auth") is None
+
+
 @pytest.mark.parametrize("option", ["ca_path", "client_cert"])
 def test_files_that_do_not_exist(tmp_path: Path, option: str) -> None:
     with pytest.raises(InvalidInput, match=f"{option} of r.example doesn't exist"):
