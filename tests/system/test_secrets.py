@@ -17,7 +17,9 @@ import pytest
 
 from tests.support import images, registries
 from tests.support.asking import basic, refusal, templated
+from tests.support.clouds import AmazonCloud, GoogleCloud
 from tests.support.content import Image
+from tests.support.credential_helpers import Helper
 from tests.support.faults import ALWAYS
 from tests.support.forward_proxy import ForwardProxy
 from tests.support.playbook import Run, run_tasks
@@ -183,6 +185,63 @@ def test_through_an_auth_file(where: str, guarded: Guarded, tmp_path: Path) -> N
     assert failed == [False] * 5 + [True] * 5 + [False, True]
     kind = "auth_file" if where == "option" else "REGISTRY_AUTH_FILE"
     assert run[0]["credentials"][guarded.host] == kind
+    guarded.check(run, basic(USER, CANARY))
+
+
+def test_through_programs_and_clouds(guarded: Guarded, tmp_path: Path) -> None:
+    """What helpers and the clouds' libraries give, Ansible can't mask; nor is it logged."""
+    program = tmp_path / "login.json"
+    program.write_text(json.dumps({"Username": USER, "Secret": CANARY}), encoding="utf-8")
+    good = Helper(tmp_path / "bin", "keeper", f"cat {program}; cat {program} >&2")
+    bad = Helper(tmp_path / "bin", "broken", f"cat {program}; cat {program} >&2; exit 1")
+    trouble(guarded, "unused")
+    helper = {"registries": [{"name": guarded.host, "helper": "keeper"}], "retries": 0}
+    broken = {"registries": [{"name": guarded.host, "helper": "broken"}]}
+    denied = [f"{guarded.host}/team/app:{tag}" for tag in ("1", "denied")]
+    with (
+        GoogleCloud() as google,
+        AmazonCloud() as amazon,
+        StrictRegistry(auth=("oauth2accesstoken", "canary-google-1")) as artifacts,
+        StrictRegistry(auth=("AWS", "canary-amazon-1")) as ecr,
+    ):
+        google.prefix, amazon.prefix = "canary-google-", "canary-amazon-"
+        places = {artifacts: "google", ecr: "ecr"}
+        for registry in places:
+            registry.add("team/app", guarded.image, "1")
+        clouds = {"registries": [{"name": r.host, "auth": auth} for r, auth in places.items()]}
+        run = run_tasks(
+            [
+                guarded.copy("secrets/helper", **helper),
+                {INFO: {"images": denied, "concurrency": 1, **helper}},
+                guarded.copy("secrets/broken", **broken),
+                _shown(f"query('{LOOKUP}', '{guarded.host}/team/app:1')", {}),
+                {INFO: {"images": [f"{r.host}/team/app:1" for r in places], **clouds}},
+            ],
+            *LOUD,
+            variables={
+                "program": "keeper",
+                "imagesync_registries": [{"name": guarded.host, "helper": templated("program")}],
+            },
+            environment={
+                **good.environment,
+                **google.environment,
+                **amazon.environment,
+                "AWS_REGION": "eu-west-3",
+                "GOOGLE_SDK_PYTHON_LOGGING_SCOPE": "google",
+                "ANSIBLE_LOG_PATH": str(tmp_path / "ansible.log"),
+                "ANSIBLE_LOG_VERBOSITY": "5",
+            },
+        )
+        assert [result["failed"] for result in run.results] == [False, True, True, False, False]
+        assert run[0]["credentials"][guarded.host] == "helper"
+        assert run[3]["msg"] == [guarded.image.digest]
+        assert run[4]["credentials"] == {r.host: auth for r, auth in places.items()}
+        assert (google.given, amazon.given) == (["canary-google-1"], ["canary-amazon-1"])
+        assert not guarded.other.saw("canary")
+    assert (len(good.calls), len(bad.calls)) == (3, 1)
+    assert "docker-credential-broken failed with exit status 1" in run[2]["msg"]
+    guarded.secrets += ["canary-google-1", "canary-amazon-1", "secret-access-key-of-the-tests"]
+    run.output += (tmp_path / "ansible.log").read_text(encoding="utf-8")
     guarded.check(run, basic(USER, CANARY))
 
 

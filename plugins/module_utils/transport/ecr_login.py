@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import datetime
+import os
 import re
 from typing import Any, Callable
 
@@ -54,7 +55,7 @@ def ecr_client(host: str) -> Any:
                 raise NoAws("botocore finds no AWS credentials on this host")
             return session.create_client(
                 "ecr-public" if place.public else "ecr",
-                region_name=place.region,
+                region_name=place.region or _own_region(session),
                 config=botocore.config.Config(
                     connect_timeout=_SECONDS,
                     read_timeout=_SECONDS,
@@ -65,6 +66,11 @@ def ecr_client(host: str) -> Any:
             raise InvalidInput(
                 f"{host}: AWS isn't set up on this host: {clean(str(error), 200)}"
             ) from None
+
+
+def _own_region(session: Any) -> str | None:
+    """The machine's; botocore doesn't know the variable that Amazon's other tools read."""
+    return session.get_config_variable("region") or os.environ.get("AWS_REGION")
 
 
 def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:

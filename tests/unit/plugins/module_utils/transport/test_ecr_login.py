@@ -143,9 +143,10 @@ def test_nothing_is_asked_before_a_login_is_demanded(cloud: AmazonCloud) -> None
     assert cloud.requests == []
 
 
-def test_auth_ecr(cloud: AmazonCloud, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("variable", ["AWS_DEFAULT_REGION", "AWS_REGION"])
+def test_auth_ecr(variable: str, cloud: AmazonCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     """For a name that doesn't tell: the machine's own region and account."""
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-3")
+    monkeypatch.setenv(variable, "eu-west-3")
     assert keychain(FORCED).find("r.example", "app")[:3] == ("ecr", "AWS", "ecr-1")
     assert cloud.calls[0][1] == {}
     assert "/eu-west-3/ecr/" in (cloud.requests[0].header("Authorization") or "")
