@@ -197,4 +197,6 @@ options:
     default: 60
 requirements:
   - requests >= 2.25.1
+  - google-auth, for Google's registries with application default credentials
+  - botocore, for Amazon ECR with the credentials of AWS
 """

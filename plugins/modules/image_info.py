@@ -129,7 +129,9 @@ requests:
   returned: success
   type: dict
 credentials:
-  description: For each registry the kind of place where its login was found, or V(anonymous).
+  description:
+    - For each registry the kind of place where its login was found, never what it gave. V(options), V(auth_file),
+      V(REGISTRY_AUTH_FILE), V(podman), V(docker), V(helper), V(google), V(ecr) or V(anonymous).
   returned: success
   type: dict
 """

@@ -572,7 +572,9 @@ rate_limits:
   type: dict
   sample: {docker.io: {limit: 100, remaining: 76, window: 21600}}
 credentials:
-  description: For each registry the kind of place where its login was found, or V(anonymous).
+  description:
+    - For each registry the kind of place where its login was found, never what it gave. V(options), V(auth_file),
+      V(REGISTRY_AUTH_FILE), V(podman), V(docker), V(helper), V(google), V(ecr) or V(anonymous).
   returned: always, unless the options are wrong
   type: dict
   sample: {docker.io: anonymous, registry.example.com: options}

@@ -14,6 +14,7 @@ import binascii
 import datetime
 import os
 import re
+import warnings
 from typing import Any, Callable
 
 from ..model.errors import AuthenticationFailed, ImageSyncError, InvalidInput
@@ -40,11 +41,11 @@ def ecr_client(host: str) -> Any:
     into aws_call. Raises NoAws, or InvalidInput where the set-up is no good.
     """
     try:
-        import botocore.config
-        import botocore.exceptions
-        import botocore.httpsession
-        import botocore.session
-        import botocore.utils  # noqa: F401
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of old Pythons
+            import botocore.config
+            import botocore.exceptions
+            import botocore.session
     except ImportError:
         raise NoAws("the Python library botocore isn't installed on this host") from None
     place = ecr_place(host) or EcrPlace()

@@ -65,30 +65,37 @@ class GoogleLogins:
         return found
 
     def _obtain(self) -> Login | None:
+        # the libraries of clouds warn of old Pythons, and of credentials that they don't like
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return self._found() if self._is_there() else None
+
+    def _is_there(self) -> bool:
+        """Imports the library, as much of it as is surely needed."""
         try:
             import google.auth.compute_engine
-            import google.auth.exceptions
             import google.auth.transport.requests
             import google.oauth2.service_account  # noqa: F401
         except ImportError:
             self._lack = "the Python library google-auth isn't installed on this host"
+            return False
+        return True
+
+    @quiet("google")
+    def _found(self) -> Login | None:
+        if self._credentials is None:
+            try:
+                self._credentials = _discover()
+            except Exception as error:  # the library isn't strict about what files hold
+                raise InvalidInput(_broken(error)) from None
+        if self._credentials is None:
+            self._lack = (
+                "no application default credentials were found on this host: name a key file "
+                f"by {_NAMED}, run gcloud auth application-default login, or give the machine "
+                "a service account"
+            )
             return None
-        # the library logs requests, and warns of credentials that it would rather not see
-        with quiet("google"), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            if self._credentials is None:
-                try:
-                    self._credentials = _discover()
-                except Exception as error:  # the library isn't strict about what files hold
-                    raise InvalidInput(_broken(error)) from None
-            if self._credentials is None:
-                self._lack = (
-                    "no application default credentials were found on this host: name a key file "
-                    f"by {_NAMED}, run gcloud auth application-default login, or give the machine "
-                    "a service account"
-                )
-                return None
-            return self._renewed()
+        return self._renewed()
 
     def _renewed(self) -> Login | None:
         try:

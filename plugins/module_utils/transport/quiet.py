@@ -14,6 +14,7 @@ from collections.abc import Iterator
 _lock = threading.Lock()
 _inside = 0
 _silenced: list[logging.Logger] = []
+_levels: dict[logging.Logger, int] = {}
 
 
 def _loggers(libraries: tuple[str, ...]) -> list[logging.Logger]:
@@ -31,11 +32,16 @@ def _loggers(libraries: tuple[str, ...]) -> list[logging.Logger]:
 def quiet(*libraries: str) -> Iterator[None]:
     """No record of these libraries is logged, not even a warning to standard error.
 
-    Import all that logs before: a logger that is made inside isn't known yet.
+    Loggers that there are already are switched off, those that are made inside take the level of
+    their library.
     """
     global _inside
     with _lock:
         _inside += 1
+        for library in libraries:
+            top = logging.getLogger(library)
+            _levels.setdefault(top, top.level)
+            top.setLevel(logging.CRITICAL + 1)
         for logger in _loggers(libraries):
             if not logger.disabled:
                 logger.disabled = True
@@ -45,5 +51,13 @@ def quiet(*libraries: str) -> Iterator[None]:
     finally:
         with _lock:
             _inside -= 1
-            while not _inside and _silenced:
-                _silenced.pop().disabled = False
+            if not _inside:
+                _speak_again()
+
+
+def _speak_again() -> None:
+    while _silenced:
+        _silenced.pop().disabled = False
+    while _levels:
+        logger, level = _levels.popitem()
+        logger.setLevel(level)
