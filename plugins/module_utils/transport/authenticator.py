@@ -224,7 +224,7 @@ class Authenticator:
                     refresh = False
                     continue
                 if last and status in ((400, 403) if refresh else (403,)):
-                    self._prove(place, refresh, status)
+                    self._prove(place, refresh, error)
                 raise
         if login.identity_token and not refresh:
             self._by_get.add(realm)
@@ -233,7 +233,7 @@ class Authenticator:
         return token
 
 
-    def _prove(self, place: Place, refresh: bool, status: int) -> None:
+    def _prove(self, place: Place, refresh: bool, refusal: Exception) -> None:
         """After a refusal that may mean the login as well as the repository: which of both.
 
         Not all realms answer a wrong password with 401 (GitLab: 403; RFC 6749, 5.2: 400). A
@@ -247,8 +247,10 @@ class Authenticator:
         try:
             self._send(request._replace(patient=False)).drain()
         except ImageSyncError as error:
-            if getattr(error, "status", 0) in (401, status):
-                self._passwords.refuse(login)
+            if getattr(error, "status", 0) in (401, getattr(refusal, "status", 0)):
+                said = str(refusal)
+                own = f"{self._host}: "
+                self._passwords.refuse(login, said[len(own) :] if said.startswith(own) else said)
         else:
             self._passwords.accept(login)
 

@@ -32,14 +32,15 @@ class Passwords:
         """It was good."""
         self._accepted.add(login)
 
-    def refuse(self, login: Login) -> None:
+    def refuse(self, login: Login, said: str = "") -> None:
         """Raises, and remembers it, so that it isn't tried until the account is locked.
 
-        One that was good before is refused for what was asked, not for itself.
+        One that was good before is refused for what was asked, not for itself. ``said``: what
+        else there is to tell.
         """
         message = (
             f"{self._host}: authentication failed: the registry refused the login "
-            f"(credentials from: {login.kind})"
+            f"(credentials from: {login.kind})" + (said and f": {said}")
         )
         with self._lock:
             if login not in self._accepted:
