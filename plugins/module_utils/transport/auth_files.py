@@ -18,9 +18,7 @@ from .docker_config import AuthFile, Login
 class Opened:
     """One auth file, read when it is first needed; a missing one is empty unless required."""
 
-    def __init__(
-        self, kind: str, path: Callable[[], str | None], required: bool = False
-    ) -> None:
+    def __init__(self, kind: str, path: Callable[[], str | None], required: bool = False) -> None:
         self._kind, self._path, self._required = kind, path, required
         self._file: AuthFile | None = None
         self._read = False

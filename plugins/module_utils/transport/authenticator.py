@@ -232,7 +232,6 @@ class Authenticator:
         self._keychain.learn(token.value)
         return token
 
-
     def _prove(self, place: Place, refresh: bool, refusal: Exception) -> None:
         """After a refusal that may mean the login as well as the repository: which of both.
 

@@ -93,9 +93,7 @@ def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:
                 f"{host}: {what} failed: AWS answered {code}: {said}", codes=(code,)
             ) from None
         except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise AuthenticationFailed(
-                f"{host}: {what} failed: {clean(str(error), 200)}"
-            ) from None
+            raise AuthenticationFailed(f"{host}: {what} failed: {clean(str(error), 200)}") from None
 
 
 class EcrLogins:
@@ -151,7 +149,7 @@ def _login(host: str, data: Any) -> Login:
     try:
         data = data[0] if isinstance(data, list) else data
         token = base64.b64decode(data["authorizationToken"]).decode()
-        username, colon, password = token.partition(":")
+        username, _colon, password = token.partition(":")
         now = datetime.datetime.now(datetime.timezone.utc)
         life = (data["expiresAt"] - now).total_seconds()
     except (LookupError, TypeError, ValueError, binascii.Error):

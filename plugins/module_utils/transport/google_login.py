@@ -146,7 +146,7 @@ def _asking(detecting: bool = False) -> Any:
     import google.auth.exceptions
     import google.auth.transport.requests
 
-    class Asking(google.auth.transport.requests.Request):  # type: ignore[misc]
+    class Asking(google.auth.transport.requests.Request):
         """One exchange, with our limits."""
 
         def __call__(self, url: str, *args: Any, **given: Any) -> Any:
@@ -154,7 +154,7 @@ def _asking(detecting: bool = False) -> Any:
             first = detecting and plain and not _is_machine_of_google()
             given["timeout"] = _DETECTION if first else min(given.get("timeout") or 99, _SECONDS)
             try:
-                return super().__call__(url, *args, **given)
+                return super().__call__(url, *args, **given)  # type: ignore[no-untyped-call]
             except google.auth.exceptions.TransportError:
                 if first:
                     raise _NotAtGoogle from None

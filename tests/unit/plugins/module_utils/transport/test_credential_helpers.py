@@ -15,10 +15,6 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.transport import (
     credential_helpers,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport.credential_helpers import (
-    Helpers,
-    check_helper_name,
-)
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.docker_config import (
     Login,
 )
@@ -28,6 +24,8 @@ from ansible_collections.imagesync.registry.tests.support.credential_helpers imp
     gives,
 )
 
+Helpers = credential_helpers.Helpers
+check_helper_name = credential_helpers.check_helper_name
 SECRET = "canary-of-the-helper"
 
 

@@ -219,9 +219,7 @@ def test_a_program_of_an_earlier_file_goes_before_a_later_file(
     assert user_for(Settings()) == "one"
 
 
-def test_a_program_that_fails_is_told_and_nobody_else_asked(
-    home: Path, programs: Programs
-) -> None:
+def test_a_program_that_fails_is_told_and_nobody_else_asked(home: Path, programs: Programs) -> None:
     programs.add("one", "echo canary; exit 1")
     put_json(home / PLACES["runtime"], credsStore="one")
     put(home / PLACES["docker"], "docker")
@@ -278,7 +276,7 @@ def test_names_of_programs_are_checked(home: Path, programs: Programs, name: str
         options({"name": "r.example", "helper": name})
     for content in ({"credsStore": name}, {"credHelpers": {"r.example": name}}):
         put_json(home / PLACES["docker"], **content)
-        with pytest.raises(InvalidInput, match="r.example: .*isn't the name of a credential"):
+        with pytest.raises(InvalidInput, match=r"r.example: .*isn't the name of a credential"):
             user_for(Settings())
 
 
@@ -331,7 +329,7 @@ def test_auth_basic(home: Path, programs: Programs) -> None:
         login = keys.find("r.example", name, demanded=False)
         assert (login.username, login.at_once) == (user, True)
     for name in ("c", "d", "none"):
-        with pytest.raises(InvalidInput, match="r.example: auth is basic, and no user name"):
+        with pytest.raises(InvalidInput, match=r"r\.example: auth is basic, and no user name"):
             keys.find("r.example", name)
 
 
@@ -348,7 +346,7 @@ def test_dockers_file_in_the_environment(home: Path, monkeypatch: pytest.MonkeyP
     assert user_for(Settings(auth_file=str(home / "mine.json"))) == "mine"
     (home / PLACES["config"]).unlink()
     monkeypatch.setenv("DOCKER_AUTH_CONFIG", "{canary")
-    with pytest.raises(InvalidInput, match="^DOCKER_AUTH_CONFIG is damaged: it isn't JSON$"):
+    with pytest.raises(InvalidInput, match=r"^DOCKER_AUTH_CONFIG is damaged: it isn't JSON$"):
         user_for(Settings())
 
 

@@ -153,7 +153,7 @@ def test_auth_ecr(variable: str, cloud: AmazonCloud, monkeypatch: pytest.MonkeyP
 
 
 def test_auth_ecr_without_a_region(cloud: AmazonCloud) -> None:
-    with pytest.raises(InvalidInput, match="r.example: AWS isn't set up.*region"):
+    with pytest.raises(InvalidInput, match=r"r.example: AWS isn't set up.*region"):
         keychain(FORCED).find("r.example", "app")
 
 
@@ -233,7 +233,7 @@ def test_aws_that_cannot_be_reached(cloud: AmazonCloud, monkeypatch: pytest.Monk
 
 def test_a_profile_that_is_not_there(cloud: AmazonCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "missing")
-    with pytest.raises(InvalidInput, match="AWS isn't set up on this host: .*missing"):
+    with pytest.raises(InvalidInput, match=r"AWS isn't set up on this host: .*missing"):
         keychain().find(HOST, "app")
 
 

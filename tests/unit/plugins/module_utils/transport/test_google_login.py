@@ -210,14 +210,14 @@ def test_a_login_that_is_lost_in_mid_run(machine: GoogleCloud) -> None:
     machine.has_account = False
     while time.monotonic() < first.expires:
         time.sleep(0.01)
-    with pytest.raises(AuthenticationFailed, match="gcr.io: .* gave no access token"):
+    with pytest.raises(AuthenticationFailed, match=r"gcr.io: .* gave no access token"):
         keys.find("gcr.io", "app")
 
 
 def test_without_the_library(machine: GoogleCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "google.auth", None)
     assert keychain().find("gcr.io", "app") == ANONYMOUS
-    with pytest.raises(InvalidInput, match="r.example: auth is google, and .* google-auth isn't"):
+    with pytest.raises(InvalidInput, match=r"r.example: auth is google, and .* google-auth isn't"):
         keychain({"name": "r.example", "auth": "google"}).find("r.example", "app")
     assert machine.requests == []
 
@@ -252,7 +252,7 @@ def test_a_key_file_that_is_no_good(
     if content is not None:
         path.write_text(content)
     monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(path))
-    with pytest.raises(InvalidInput, match="gcr.io: .* can't be used") as caught:
+    with pytest.raises(InvalidInput, match=r"gcr.io: .* can't be used") as caught:
         keychain().find("gcr.io", "app")
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -294,9 +294,9 @@ def test_a_program_that_needs_no_cloud_imports_none(tmp_path: Path) -> None:
     program = """
 import sys
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.client import Network
-from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings, read_entries
-entries = read_entries([{"name": "gcr.io", "username": "u", "password": "p"}])
-keys = Network(Settings(entries)).keychain
+from ansible_collections.imagesync.registry.plugins.module_utils.transport import settings
+entries = settings.read_entries([{"name": "gcr.io", "username": "u", "password": "p"}])
+keys = Network(settings.Settings(entries)).keychain
 assert keys.find("gcr.io", "a").kind == "options"
 assert keys.find("r.example", "a").kind == "anonymous"
 assert not [name for name in sys.modules if name.split(".")[0] in ("google", "botocore")]
