@@ -12,6 +12,7 @@ password of ``oauth2accesstoken`` (Artifact Registry, "Configure authentication"
 from __future__ import annotations
 
 import datetime
+import importlib
 import os
 import re
 import warnings
@@ -25,6 +26,11 @@ from .once import Once, renewal
 from .quiet import quiet
 from .text import clean
 
+_LIBRARY = (
+    "google.auth.compute_engine",
+    "google.auth.transport.requests",
+    "google.oauth2.service_account",
+)
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _USER = "oauth2accesstoken"
 #: seconds to look for a metadata server; those of Google answer in milliseconds
@@ -73,9 +79,8 @@ class GoogleLogins:
     def _is_there(self) -> bool:
         """Imports the library, as much of it as is surely needed."""
         try:
-            import google.auth.compute_engine
-            import google.auth.transport.requests
-            import google.oauth2.service_account  # noqa: F401
+            for name in _LIBRARY:
+                importlib.import_module(name)
         except ImportError:
             self._lack = "the Python library google-auth isn't installed on this host"
             return False
