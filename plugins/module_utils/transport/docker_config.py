@@ -67,7 +67,11 @@ class AuthFile:
         self.path = path if text is not None else f"the auth file {path}"
         self._kind = kind
         self._auths: dict[str, dict[str, Any]] = {}
-        document = _parse(text.encode(), self.path) if text is not None else _read(path, self.path)
+        document = (
+            _parse(text.encode("utf-8", "surrogateescape"), self.path)
+            if text is not None
+            else _read(path, self.path)
+        )
         for key, entry in self._object(document, "auths").items():
             name = _normal_name(key)
             # an empty one, as beside a credential store, mustn't hide another spelling's
@@ -109,8 +113,8 @@ class AuthFile:
             _text(entry, "registrytoken"),
             _text(entry, "identitytoken"),
         )
-        if not all(is_text(text) for text in login):
-            raise InvalidInput(f"the auth file {self.path} is damaged: a login isn't Unicode")
+        if not all(is_text(text) for text in login[:5]):
+            raise InvalidInput(f"{self.path} is damaged: a login isn't Unicode")
         if login.token and not is_token(login.token):
             raise InvalidInput(f"{self.path} is damaged: a token has a line break")
         return login if login.secrets() else None
