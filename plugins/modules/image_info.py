@@ -29,6 +29,13 @@ options:
     description: Whether to list the signatures, SBOMs and other artifacts that refer to the image.
     type: bool
     default: false
+  signed_by:
+    description:
+      - Public keys, as PEM or as paths of files on the host that the task runs on. RV(images[].verified) says which of
+        them have signed the image. See O(imagesync.registry.image_sync#module:signed_by) for what counts.
+      - It is no error that none has. That signatures can't be read is one.
+    type: list
+    elements: str
 seealso:
   - module: imagesync.registry.image_sync
 """
@@ -124,6 +131,12 @@ images:
         digest:
           description: Its digest.
           type: str
+    verified:
+      description: The fingerprints of those of the keys that have signed the digest, in their order.
+      type: list
+      elements: str
+      returned: when it exists and O(signed_by) is given
+      sample: ["sha256:2a5d6c4f0f7d9c0d0d3bd1d1c6b0a8b8f3e3a2c1c0b9a8978685746352413029"]
 requests:
   description: Number of requests for each registry.
   returned: success

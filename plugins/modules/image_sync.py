@@ -133,6 +133,10 @@ options:
         description: See O(platforms_missing).
         type: str
         choices: [fail, skip]
+      signed_by:
+        description: See O(signed_by).
+        type: list
+        elements: str
   state:
     description:
       - V(present) makes the destination tag name the source's image.
@@ -288,6 +292,23 @@ options:
     type: str
     choices: [tag, manifests, blobs]
     default: tag
+  signed_by:
+    description:
+      - Public keys, as PEM or as paths of files on the host that the task runs on. The source image must be signed by one
+        of them, else it isn't copied, its tag stays as it is, and it fails.
+      - Signatures count that cosign made with a key pair, over the digest that the source's reference names, or over the
+        image of the one platform that is taken. They are looked for beside the source, under the tag C(sha256-<hex>.sig)
+        and as sigstore bundles that refer to the image. Keys are ECDSA, RSA or Ed25519. Signatures by certificates, which
+        are those without a key of one's own (keyless), never count.
+      - Checked on every run, also for images in sync, which costs two requests or more for each digest. Of images that
+        are V(kept), see RV(images[].reason), the source is checked, of those that are V(immutable) what is at the
+        destination.
+      - A signature that is missing, not valid, for another digest, or can't be read is a failure. RV(images[].signed_by)
+        says whose was found.
+      - An empty list asks for nothing, also where it stands in an entry of O(images).
+      - Needs the Python package C(cryptography) on that host.
+    type: list
+    elements: str
   bandwidth_limit:
     description:
       - The most bytes a second that are read from all sources together, as C(20M) or C(1.5G) (powers of 1024).
@@ -357,6 +378,7 @@ options:
     default: false
 seealso:
   - module: imagesync.registry.image_info
+  - module: imagesync.registry.image_sign
   - plugin: imagesync.registry.image_digest
     plugin_type: lookup
   - plugin: imagesync.registry.image_tags
@@ -412,6 +434,13 @@ EXAMPLES = r"""
         destination_tag: 'upstream-{tag}'
         filter:
           include: ['release-\d{8}', stable]
+
+- name: Mirror what its makers have signed, and nothing else
+  imagesync.registry.image_sync:
+    source: ghcr.io/example/app:2.0
+    destination: registry.example.com/app
+    signed_by:
+      - /etc/pki/example-app.pub
 
 - name: Mirror through a registry with its own certificate authority
   imagesync.registry.image_sync:
@@ -474,6 +503,12 @@ images:
       elements: str
       returned: when the index was read
       sample: [linux/amd64, linux/arm64/v8]
+    signed_by:
+      description: The fingerprints of those of the keys in O(signed_by) that have signed the source.
+      type: list
+      elements: str
+      returned: when O(signed_by) is given, and the image is signed
+      sample: ["sha256:2a5d6c4f0f7d9c0d0d3bd1d1c6b0a8b8f3e3a2c1c0b9a8978685746352413029"]
     changed:
       description: Whether something was written, or in check mode would be.
       type: bool

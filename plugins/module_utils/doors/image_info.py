@@ -12,11 +12,13 @@ from typing import Any
 from ..model.reference import parse_reference
 from ..sync.inspect import describe
 from ..sync.masking import check_masking
+from ..sync.signatures import read_keys
 from .arguments import CONNECTION_OPTIONS, read_settings
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "images": {"type": "list", "elements": "str", "required": True},
     "referrers": {"type": "bool", "default": False},
+    "signed_by": {"type": "list", "elements": "str"},
     **CONNECTION_OPTIONS,
 }
 
@@ -26,5 +28,7 @@ def image_info(parameters: Mapping[str, Any]) -> dict[str, Any]:
     settings = read_settings(parameters)
     references = [parse_reference(text).with_default_tag() for text in parameters["images"]]
     check_masking(settings, map(str, references))
-    images, numbers = describe(references, settings, parameters["referrers"])
+    written = parameters.get("signed_by")
+    keys = None if written is None else list(read_keys(written).values())
+    images, numbers = describe(references, settings, parameters["referrers"], keys)
     return {"changed": False, "images": images, **numbers}

@@ -49,6 +49,7 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "integrity": {"type": "str", "choices": list(INTEGRITY)},
     "platforms": {"type": "list", "elements": "str"},
     "platforms_missing": {"type": "str", "choices": list(PLATFORMS_MISSING)},
+    "signed_by": {"type": "list", "elements": "str"},
 }
 _DEFAULTS = {
     "state": "present",

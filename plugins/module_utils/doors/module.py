@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, Callable
 
@@ -27,6 +28,19 @@ def on_termination(request: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, handle)
 
 
+def _private_keys(value: Any) -> Iterator[str]:
+    """Every text among the options that has a private key in it."""
+    if isinstance(value, str):
+        if "PRIVATE KEY-----" in value:
+            yield value
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _private_keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _private_keys(inner)
+
+
 def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
     """Ends the module with what ``work`` returns, or with its error in one sentence.
 
@@ -34,6 +48,8 @@ def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) 
     """
     if REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
+    # one may have been given where a public key belongs
+    module.no_log_values.update(_private_keys(module.params))
     try:
         result = work(module)
     except ImageSyncError as error:

@@ -106,23 +106,7 @@ class Attaching:
         with self._lock:
             lock = self._lists[repository.name, subject]
         with lock:
-            for _try in range(_TRIES):
-                new = merge_lists(read_list(repository, subject), unlisted)
-                if new is None or self._write_list(repository, as_tag(subject), new):
-                    return
-        raise RegistryError(
-            f"{repository.name}:{as_tag(subject)}, the list of referrers of {subject}, is being "
-            f"changed by others: {_TRIES} times what was written was gone at once"
-        )
-
-    def _write_list(self, repository: Repository, tag: str, index: Manifest) -> bool:
-        """Whether the tag names it afterwards."""
-        try:
-            repository.write_manifest(index, tag)
-        except WrittenOtherwise:
-            return False
-        found = repository.resolve(tag)
-        return found is not None and found.digest == index.digest
+            add_to_list(repository, subject, unlisted)
 
     # cosign's tags
 
@@ -160,7 +144,7 @@ class Attaching:
     def _with_config(self, image: Image, union: Manifest, old: Manifest, new: Manifest) -> Manifest:
         """The merged manifest, after its config was stored."""
         source = image.source or image.repository
-        configs = (old, _config(image.repository, old)), (new, _config(source, new))
+        configs = (old, config_of(image.repository, old)), (new, config_of(source, new))
         found = with_config(union, *configs)
         config = found.config
         if config is not None and config.data is not None and found is not union:
@@ -174,7 +158,30 @@ class Attaching:
         return found
 
 
-def _config(repository: Repository, manifest: Manifest) -> bytes:
+def add_to_list(repository: Repository, subject: str, referrers: list[Manifest]) -> None:
+    """Adds them to the list that clients keep; raises RegistryError if others undo it each time."""
+    tag = as_tag(subject)
+    for _try in range(_TRIES):
+        new = merge_lists(read_list(repository, subject), referrers)
+        if new is None or _write_list(repository, tag, new):
+            return
+    raise RegistryError(
+        f"{repository.name}:{tag}, the list of referrers of {subject}, is being changed by "
+        f"others: {_TRIES} times what was written was gone at once"
+    )
+
+
+def _write_list(repository: Repository, tag: str, index: Manifest) -> bool:
+    """Whether the tag names it afterwards."""
+    try:
+        repository.write_manifest(index, tag)
+    except WrittenOtherwise:
+        return False
+    found = repository.resolve(tag)
+    return found is not None and found.digest == index.digest
+
+
+def config_of(repository: Repository, manifest: Manifest) -> bytes:
     """The content of a manifest's config; nothing for one of an unlikely size."""
     config = manifest.config
     if config is None or config.size > SIZE_LIMIT:

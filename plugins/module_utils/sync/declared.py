@@ -33,6 +33,7 @@ INHERITED = (
     "integrity",
     "platforms",
     "platforms_missing",
+    "signed_by",
 )
 
 
@@ -52,6 +53,8 @@ class Declared(NamedTuple):
     integrity: str = "tag"
     platforms: tuple[Platform, ...] = ()
     platforms_missing: str = "fail"
+    #: public keys as they are written: PEM, or the path of a file
+    signed_by: tuple[str, ...] = ()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -227,7 +230,15 @@ def _read(values: Mapping[str, Any]) -> Declared:
         values.get("integrity") or "tag",
         platforms,
         values.get("platforms_missing") or "fail",
+        _signed_by(values.get("signed_by") or (), state),
     )
+
+
+def _signed_by(keys: Iterable[str], state: str) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(keys))
+    if not all(key.strip() for key in found):
+        raise InvalidInput("signed_by has an empty entry, which is no key")
+    return found if state != "absent" else ()
 
 
 def _source(text: str | None, state: str) -> Reference | None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ..model.config import ImageConfig, has_config, parse_config
 from ..model.errors import ImageSyncError, InvalidContent, InvalidInput, NotFound
+from ..model.keys import PublicKey
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..model.platforms import Platform, choose
 from ..model.reference import Reference
@@ -19,6 +20,7 @@ from ..transport.client import Network
 from ..transport.settings import Settings
 from .expand import read_tags
 from .selection import Selection
+from .signatures import Signatures
 from .workers import Workers
 
 #: more than any real image has
@@ -69,12 +71,21 @@ def select_tags(
 
 
 def describe(
-    references: list[Reference], settings: Settings, referrers: bool = False
+    references: list[Reference],
+    settings: Settings,
+    referrers: bool = False,
+    keys: list[PublicKey] | None = None,
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The fields of ``image_info`` for each reference, and numbers about the call."""
+    """The fields of ``image_info`` for each reference, and numbers about the call.
+
+    ``keys``: those whose signatures are looked for; None: none are.
+    """
 
     def look(reference: Reference, repository: Repository) -> dict[str, Any]:
-        return _describe(reference, repository, referrers)
+        result = _describe(reference, repository, referrers)
+        if keys is not None and result["exists"]:
+            result["verified"] = Signatures(repository, result["digest"]).signers(keys)
+        return result
 
     network = Network(settings)
     images = _for_each(references, settings, look, network)

@@ -18,12 +18,19 @@ def check_masking(settings: Settings, references: Iterable[str]) -> None:
     Ansible replaces every occurrence of a no_log value, also in the middle of a digest: the
     result would name an image that doesn't exist. The message must not say which secret.
     """
+    if would_mask(settings.secrets(), references):
+        raise InvalidInput(
+            "a password or token in registries also occurs inside an image reference, or is "
+            "so short that it may occur inside a digest; Ansible would mask it there and "
+            "so corrupt the result. Choose another one, or give it through auth_file"
+        )
+
+
+def would_mask(secrets: Iterable[str], references: Iterable[str]) -> bool:
+    """Whether one of the secrets is, or may be, part of a reference or digest."""
     texts = ["sha256:", *references]
-    for secret in settings.secrets():
+    for secret in secrets:
         in_digest = len(secret) < 8 and all(char in "0123456789abcdef" for char in secret)
         if in_digest or any(secret in text for text in texts):
-            raise InvalidInput(
-                "a password or token in registries also occurs inside an image reference, or is "
-                "so short that it may occur inside a digest; Ansible would mask it there and "
-                "so corrupt the result. Choose another one, or give it through auth_file"
-            )
+            return True
+    return False

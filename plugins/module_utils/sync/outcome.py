@@ -22,6 +22,7 @@ _OPTIONAL = (
     "previous_digest",
     "media_type",
     "platforms",
+    "signed_by",
     "msg",
     "warnings",
 )
@@ -40,6 +41,7 @@ class Outcome:
     previous_digest: str = ""
     media_type: str = ""
     platforms: list[str] = field(default_factory=list)
+    signed_by: list[str] = field(default_factory=list)
     changed: bool = False
     reason: str = ""
     failed: bool = False

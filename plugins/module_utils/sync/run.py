@@ -20,7 +20,7 @@ from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .attached import Attachments
-from .declared import Declared, Entry
+from .declared import Declared, Entry, Several
 from .expand import Expansion
 from .image import Image
 from .integrity import Integrity
@@ -29,9 +29,11 @@ from .locking import NO_LOCK, Locking
 from .outcome import Report
 from .prune import NO_PRUNING, Pruned, PruneOptions, Pruning
 from .removal import Removal
+from .signatures import read_keys
 from .survey import Survey
 from .transfer import Totals, Transfer
 from .usage import Wanted
+from .verifying import Verification
 from .workers import Workers
 
 
@@ -92,6 +94,7 @@ class _Call:
         prune: PruneOptions,
     ) -> None:
         self._began = time.monotonic()
+        self._keys = read_keys(key for entry in declared for key in _signed_by(entry))
         self._network = Network(settings)
         self._stop = stop
         stop.watch(self._network.pace)
@@ -127,6 +130,7 @@ class _Call:
             wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
             unwanted = [i for i in self._images if i.open and i.declared.state == "absent"]
             Survey(self._workers, self._failed).run(wanted)
+            Verification(self._keys, self._workers, self._failed).run(wanted)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
             # the transfer lets go of them
@@ -244,6 +248,10 @@ class _Call:
     def _warnings(self) -> list[str]:
         own = [warning for image in self._images for warning in image.outcome.warnings]
         return self._network.warnings() + own + self._pruned.warnings
+
+
+def _signed_by(entry: Entry) -> tuple[str, ...]:
+    return (entry.base if isinstance(entry, Several) else entry).signed_by
 
 
 def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:

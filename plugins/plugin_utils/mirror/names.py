@@ -19,6 +19,7 @@ OPTIONS = (
     "integrity",
     "platforms",
     "platforms_missing",
+    "signed_by",
     "concurrency",
     "retries",
     "timeout",
@@ -48,7 +49,6 @@ OWN = (
 )
 #: of later versions: to pass them over would let in, or move, what the user doesn't want
 NOT_YET = (
-    "mirror_signed_by",
     "mirror_source",
     "mirror_baseline_lock_file",
     "mirror_gate_tasks",

@@ -250,13 +250,13 @@ def test_the_failure_of_one_image(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_image_info(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def describe(references: Any, settings: Settings, referrers: bool) -> Any:
-        asked.append(([str(r) for r in references], settings.retries, referrers))
+    def describe(references: Any, settings: Settings, referrers: bool, keys: Any) -> Any:
+        asked.append(([str(r) for r in references], settings.retries, referrers, keys))
         return [{"image": "x"}], {"requests": {}}
 
     monkeypatch.setattr(image_info, "describe", describe)
     result = image_info.image_info({**CONNECTION, "images": ["busybox", "b:1"], "referrers": True})
-    assert asked == [(["docker.io/library/busybox:latest", "docker.io/library/b:1"], 5, True)]
+    assert asked == [(["docker.io/library/busybox:latest", "docker.io/library/b:1"], 5, True, None)]
     assert result["changed"] is False
     assert result["images"] == [{"image": "x"}]
     assert result["requests"] == {}

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
     image_info,
+    image_sign,
     image_sync,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
@@ -64,7 +65,11 @@ def test_the_connection_fragment() -> None:
 
 @pytest.mark.parametrize(
     ("module", "spec"),
-    [("image_sync", image_sync.ARGUMENT_SPEC), ("image_info", image_info.ARGUMENT_SPEC)],
+    [
+        ("image_sync", image_sync.ARGUMENT_SPEC),
+        ("image_info", image_info.ARGUMENT_SPEC),
+        ("image_sign", image_sign.ARGUMENT_SPEC),
+    ],
 )
 def test_modules(module: str, spec: dict[str, Any]) -> None:
     own = documented(PLUGINS / "modules" / f"{module}.py")
@@ -79,7 +84,7 @@ def test_modules(module: str, spec: dict[str, Any]) -> None:
 def test_every_module_is_compared_here() -> None:
     modules = {file.stem for file in (PLUGINS / "modules").glob("*.py")}
     # mirror_step is an action, and its module nothing but the documentation
-    assert modules - {"mirror_step"} == {"image_sync", "image_info"}
+    assert modules - {"mirror_step"} == {"image_sync", "image_info", "image_sign"}
 
 
 def test_the_fragment_of_plugins_on_the_controller() -> None:

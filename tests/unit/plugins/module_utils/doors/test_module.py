@@ -24,6 +24,8 @@ class Module:
     def __init__(self, diff: bool = True) -> None:
         self._diff = diff
         self.warnings: list[str] = []
+        self.params: dict[str, Any] = {}
+        self.no_log_values: set[str] = set()
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -52,6 +54,13 @@ def test_a_result() -> None:
     given = {"changed": True, "warnings": ["a", "b"], "diff": {"before": "", "after": ""}}
     assert run(given, module) == ("ended", {"changed": True, "diff": {"before": "", "after": ""}})
     assert module.warnings == ["a", "b"]
+
+
+def test_a_private_key_is_never_shown_wherever_it_was_given() -> None:
+    module, key = Module(), "-----BEGIN EC PRIVATE KEY-----\nx\n-----END EC PRIVATE KEY-----"
+    module.params = {"a": 1, "signed_by": ["x.pub", key], "images": [{"signed_by": [key + "2"]}]}
+    run({}, module)
+    assert module.no_log_values == {key, key + "2"}
 
 
 def test_a_failed_result_keeps_its_fields_and_warnings() -> None:
