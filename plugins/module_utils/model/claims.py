@@ -9,7 +9,7 @@
 - A sigstore bundle v0.3 (cosign, specs/BUNDLE_SPEC.md): an in-toto statement in a DSSE envelope
   (secure-systems-lab/dsse, protocol.md).
 
-Both say that a key signs a digest. Nothing is read of a payload before its signature is found right.
+Both say that a key signs a digest. A payload is read when its signature was found right.
 """
 
 from __future__ import annotations

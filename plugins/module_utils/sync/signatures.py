@@ -40,7 +40,8 @@ _MOST_BYTES = 4 << 20
 _MOST_KEY_BYTES = 64 << 10
 #: what lists of referrers call a bundle; some clients name the type of its config there
 _BUNDLE_ENTRIES = (BUNDLE, "application/vnd.oci.empty.v1+json", "")
-_LIKE_A_KEY = re.compile(r"[A-Za-z0-9+/=_-]{40,}|.{129,}|.*[\r\n].*", re.DOTALL)
+#: what may be shown: a path of a common length, and nothing that could be a key without its lines
+_LIKE_A_PATH = re.compile(r"[/~.][^\r\n]{0,500}|(?![A-Za-z0-9+/=_-]{40})[^\r\n]{1,128}")
 
 
 def read_keys(written: Iterable[str]) -> dict[str, PublicKey]:
@@ -53,7 +54,7 @@ def read_keys(written: Iterable[str]) -> dict[str, PublicKey]:
         inline = "-----BEGIN" in text
         # what isn't a path may be anything
         name = f"signed_by: key {number + 1}"
-        if not inline and not _LIKE_A_KEY.fullmatch(text):
+        if not inline and _LIKE_A_PATH.fullmatch(text):
             name = f"signed_by: {text}"
         try:
             found[text] = parse_public_key(text if inline else read_key_file(text))
