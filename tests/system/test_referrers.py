@@ -748,7 +748,14 @@ def test_some_platforms_come_with_their_own(between: MakeSides, origin: str, tar
         sides.source.push(signed(child), tag_of(child, ".sig"))
         _refer(sides.source, child, _sbom(child), api=origin == "api")
     options = {"platforms": ["linux/amd64", "linux/s390x"]}
-    assert sides.run(**options)["reason"] == "absent"
+    result = sides.run(**options)
+    assert result["reason"] == "absent"
+    # what is said of the whole index isn't said of these
+    (warning,) = result["images"][0]["warnings"]
+    assert (
+        f"@{index.digest}: what is attached to the whole image, such as signatures, stays"
+        in warning
+    )
     first, dropped, last = index.children
     for child in (first, last):
         assert found_at(sides.destination, child.digest) == entries([_sbom(child)])
@@ -758,3 +765,25 @@ def test_some_platforms_come_with_their_own(between: MakeSides, origin: str, tar
     sides.source.push(signed(last, ("alice", "bob")), tag_of(last, ".sig"))
     assert sides.run(**options, referrers="always")["reason"] == "referrers_missing"
     assert _signers(sides.destination, tag_of(last, ".sig")) == ["alice", "bob"]
+
+
+@pytest.mark.parametrize("origin", KINDS)
+def test_a_warning_only_where_something_stays_behind(between: MakeSides, origin: str) -> None:
+    sides = between(origin, "tags")
+    unsigned = sides.source.push(images.multi_platform("unsigned"), "unsigned")
+    sides.source.push(signed(unsigned.children[0]), tag_of(unsigned.children[0], ".sig"))
+    whole = sides.source.push(images.multi_platform("whole"), "whole")
+    _refer(sides.source, whole, _sbom(whole), api=origin == "api")
+
+    def warned(tag: str, **options: Any) -> bool:
+        return "warnings" in sides.run(tag, **options)["images"][0]
+
+    assert not warned("unsigned", platforms=["amd64"])
+    # all that the index has is the index itself
+    assert not warned("whole", platforms=["amd64", "arm64"])
+    assert not warned("whole", platforms=["amd64"], referrers="never")
+    sides.destination.push(whole, "whole")
+    assert warned("whole", platforms=["amd64"])
+    # nobody looked
+    assert not warned("whole", platforms=["amd64"])
+    assert warned("whole", platforms=["amd64"], referrers="always")

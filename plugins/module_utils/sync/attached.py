@@ -53,11 +53,16 @@ class Attachments:
         chosen = [_Chosen(image) for image in images if _is_concerned(image)]
         self._for_each(_Chosen.read_digests, chosen)
         chosen = [one for one in chosen if one.image.open]
-        for one, found in zip(chosen, Discovery(self._workers).run([c.wanted() for c in chosen])):
+        discovery = Discovery(self._workers)
+        for one, found in zip(chosen, discovery.run([c.wanted() for c in chosen])):
             if isinstance(found, ImageSyncError):
                 self._failed(one.image, found)
             else:
                 one.found = found
+        parts = [one for one in chosen if one.image.open and one.whole_digest]
+        for one, left in zip(parts, discovery.have_some([one.of_whole() for one in parts])):
+            if left:
+                one.warn_of_whole()
         there = self._look(one for one in chosen if one.image.open)
         for one in chosen:
             if one.image.open:
@@ -128,6 +133,27 @@ class _Chosen:
             # the source doesn't have it, and so nothing that is attached to it
             found.pop(image.made.digest, None)
         self._digests = tuple(found)
+
+    @property
+    def whole_digest(self) -> str:
+        """The digest of the source's image, where only a part of it is taken; else "".
+
+        What is attached to that says nothing about the part.
+        """
+        named = self.image.outcome.source_digest
+        return named if self.image.declared.platforms and named not in self._digests else ""
+
+    def of_whole(self) -> Wanted:
+        """See ``whole_digest``."""
+        return self.wanted()._replace(digests=(self.whole_digest,))
+
+    def warn_of_whole(self) -> None:
+        """See ``whole_digest``."""
+        self.image.outcome.warnings.append(
+            f"{self.source.name}@{self.whole_digest}: what is attached to the whole image, such as "
+            f"signatures, stays behind: it isn't about {self.image.outcome.destination}, which has "
+            "some of its platforms and so another digest"
+        )
 
     def wanted(self) -> Wanted:
         """What the sources are asked about."""

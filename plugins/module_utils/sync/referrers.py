@@ -181,6 +181,17 @@ class Discovery:
             )
         return [self._gather(image) for image in images]
 
+    def have_some(self, images: Iterable[Wanted]) -> list[bool]:
+        """Whether anything is said to be attached to the manifests of each, without reading it.
+
+        After ``run``. What can't be found out counts as nothing.
+        """
+        given = list(images)
+        new = [node for i in given for node in self._new(i.source, i.digests, _Budget())]
+        self._for_each(self._ask, new)
+        nodes = [[self._nodes[i.source.name, digest] for digest in i.digests] for i in given]
+        return [any(node.listed or node.tags for node in of_one) for of_one in nodes]
+
     def _new(self, source: Repository, digests: Iterable[str], budget: _Budget) -> list[_Node]:
         """Those that nobody asked about before; so there is an end, whatever refers to what."""
         found = []
