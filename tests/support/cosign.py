@@ -80,6 +80,17 @@ class Key:
         found: bytes = self.private.sign(message, ec.ECDSA(algorithm))
         return found
 
+    def check(self, signature: bytes, message: bytes, sha256: bool) -> None:
+        """An error unless the signature is by this key, over this message."""
+        public = self.private.public_key()
+        algorithm = hashes.SHA256() if sha256 else _HASHES.get(self.kind, hashes.SHA256)()
+        if isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, message)
+        elif isinstance(public, rsa.RSAPublicKey):
+            public.verify(signature, message, padding.PKCS1v15(), algorithm)
+        else:
+            public.verify(signature, message, ec.ECDSA(algorithm))
+
 
 def make_key(kind: str = "p256") -> Key:
     """A new key pair."""
@@ -211,3 +222,28 @@ def referrer(subject: Image, bundle: Mapping[str, Any], kind: str = BUNDLE) -> I
 def bundled(subject: Image, key: Key, **changes: Any) -> Image:
     """A referrer that says that the key signs the image."""
     return referrer(subject, bundle_of(subject.digest, key, **changes))
+
+
+# reading what others have signed
+
+
+def read_payload(payload: bytes, written: str, key: Key) -> dict[str, Any]:
+    """What is signed; an error unless the signature is valid."""
+    key.check(base64.b64decode(written), payload, sha256=True)
+    found: dict[str, Any] = json.loads(payload)
+    return found
+
+
+def read_bundle(raw: bytes, key: Key) -> dict[str, Any]:
+    """The statement in a bundle; an error unless it is one for this key, rightly signed."""
+    bundle = json.loads(raw)
+    hint = base64.b64decode(bundle["verificationMaterial"]["publicKey"]["hint"]).hex()
+    assert (bundle["mediaType"], hint) == (BUNDLE, key.fingerprint[7:])
+    envelope = bundle["dsseEnvelope"]
+    payload = base64.b64decode(envelope["payload"])
+    (signature,) = envelope["signatures"]
+    message = encoded(payload, envelope["payloadType"])
+    key.check(base64.b64decode(signature["sig"]), message, sha256=False)
+    statement: dict[str, Any] = json.loads(payload)
+    assert statement["predicateType"] == PREDICATE
+    return statement

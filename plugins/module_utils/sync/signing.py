@@ -126,12 +126,9 @@ class _Layout(ABC):
     def fields(self) -> dict[str, str]:
         """What the result says of this layout."""
 
-    def _store(self, media_type: str, content: bytes) -> dict[str, Any]:
-        """Writes a blob; its descriptor."""
-        digest = digest_of(content)
-        blob = Descriptor(media_type, digest, len(content), data=content)
+    def _store(self, blob: Descriptor) -> None:
+        """Writes a blob that its descriptor carries."""
         self._repository.write_blob(blob, Opener(None, blob).open, None)
-        return {"mediaType": media_type, "digest": digest, "size": len(content)}
 
 
 class _Tagged(_Layout):
@@ -144,10 +141,12 @@ class _Tagged(_Layout):
         # other tools than cosign know nothing but SHA-256 here
         signature = order.key.sign(payload, prefer_sha256=True)
         written = base64.b64encode(signature).decode()
-        layer = self._store(SIMPLE_SIGNING, payload)
-        new, config = self._alone({**layer, "annotations": {SIGNATURE: written}})
+        layer = _blob(SIMPLE_SIGNING, payload)
+        config = _blob(_CONFIG, _config(layer.digest))
+        entry = {**_entry(layer), "annotations": {SIGNATURE: written}}
+        new = _manifest(config=_entry(config), layers=[entry])
         for _try in range(_TRIES):
-            self._write(new, config)
+            self._write(new, config, layer)
             kept = repository.manifest(self._tag)
             if any(text == written for _layer, text in signature_layers(kept)):
                 return kept.digest
@@ -160,22 +159,8 @@ class _Tagged(_Layout):
         """See _Layout."""
         return {"signature_tag": self._tag}
 
-    def _alone(self, layer: dict[str, Any]) -> tuple[Manifest, bytes]:
-        """The manifest with this layer and no other, as cosign writes it, and its config."""
-        document = {
-            "architecture": "",
-            "created": _NEVER,
-            "history": [{"created": _NEVER}],
-            "os": "",
-            "rootfs": {"type": "layers", "diff_ids": [layer["digest"]]},
-            "config": {},
-        }
-        config = _to_json(document)
-        head = {"mediaType": _CONFIG, "digest": digest_of(config), "size": len(config)}
-        return _manifest(config=head, layers=[layer]), config
-
-    def _write(self, new: Manifest, config: bytes) -> None:
-        """Adds it to what the tag names now."""
+    def _write(self, new: Manifest, config: Descriptor, layer: Descriptor) -> None:
+        """Adds the layer of ``new`` to what the tag names now."""
         repository, tag = self._repository, self._tag
         try:
             old = repository.manifest(tag)
@@ -184,13 +169,13 @@ class _Tagged(_Layout):
         else:
             merged = merge_tag(repository, tag, old, new)
             if merged is not None and merged is not new:
-                merged = with_config(merged, (old, config_of(repository, old)), (new, config))
+                olds, news = (old, config_of(repository, old)), (new, config.data or b"")
+                merged = with_config(merged, olds, news)
         if merged is None:
             return
-        if merged is new:
-            self._store(_CONFIG, config)
-        elif merged.config is not None and merged.config.data is not None:
-            self._store(merged.config.media_type, merged.config.data)
+        for blob in (layer, config if merged is new else merged.config):
+            if blob is not None and blob.data is not None:
+                self._store(blob)
         repository.write_manifest(merged, tag)
 
 
@@ -200,12 +185,13 @@ class _Referring(_Layout):
     def add(self) -> str:
         """See _Layout."""
         order, image = self._order, self._image
-        bundle = make_bundle(image.digest, order.annotations, order.key)
+        empty = _blob(_EMPTY, b"{}")
+        bundle = _blob(BUNDLE, make_bundle(image.digest, order.annotations, order.key))
         now = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0)
         manifest = _manifest(
             artifactType=BUNDLE,
-            config=self._store(_EMPTY, b"{}"),
-            layers=[self._store(BUNDLE, bundle)],
+            config=_entry(empty),
+            layers=[_entry(bundle)],
             subject={
                 "mediaType": image.media_type,
                 "digest": image.digest,
@@ -217,6 +203,8 @@ class _Referring(_Layout):
                 "org.opencontainers.image.created": now.isoformat().replace("+00:00", "Z"),
             },
         )
+        for blob in (empty, bundle):
+            self._store(blob)
         if not self._repository.write_manifest(manifest, None):
             add_to_list(self._repository, image.digest, [manifest])
         return manifest.digest
@@ -224,6 +212,28 @@ class _Referring(_Layout):
     def fields(self) -> dict[str, str]:
         """See _Layout."""
         return {}
+
+
+def _config(layer: str) -> bytes:
+    """The config beside one layer, as cosign writes it."""
+    document = {
+        "architecture": "",
+        "created": _NEVER,
+        "history": [{"created": _NEVER}],
+        "os": "",
+        "rootfs": {"type": "layers", "diff_ids": [layer]},
+        "config": {},
+    }
+    return _to_json(document)
+
+
+def _blob(media_type: str, content: bytes) -> Descriptor:
+    return Descriptor(media_type, digest_of(content), len(content), data=content)
+
+
+def _entry(blob: Descriptor) -> dict[str, Any]:
+    """How a manifest names it."""
+    return {"mediaType": blob.media_type, "digest": blob.digest, "size": blob.size}
 
 
 def _manifest(**fields: Any) -> Manifest:
