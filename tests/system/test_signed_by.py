@@ -165,7 +165,7 @@ def test_of_an_immutable_tag_what_is_there_has_to_be_signed(sides: Sides) -> Non
     index = images.multi_platform("immutable")
     for side in (sides.source, sides.destination):
         side.push(index)
-    sides.source.push(images.image("moved all the same"))
+    moved = sides.source.push(images.image("moved all the same"))
     options = {**sides.options(), "immutable_tags": [r"\d+"], **BY_ALICE}
     assert "isn't signed" in sync(**options)["msg"]
     _sign(sides.source, index, ALICE)
@@ -176,6 +176,7 @@ def test_of_an_immutable_tag_what_is_there_has_to_be_signed(sides: Sides) -> Non
     assert sides.asked()[0] == {("GET", "manifest"): 1, ("GET", "blob"): 1}
     # one platform of it, which the index that the tag names vouches for, or nobody
     child = sides.destination.push(index.children[0])
+    _sign(sides.source, moved, ALICE)
     assert "isn't signed" in sync(**options, platforms=["amd64"])["msg"]
     sides.source.push(index)
     result = sync(**options, platforms=["amd64"])

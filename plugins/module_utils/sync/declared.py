@@ -238,6 +238,8 @@ def _signed_by(keys: Iterable[str], state: str) -> tuple[str, ...]:
     found = tuple(dict.fromkeys(keys))
     if not all(key.strip() for key in found):
         raise InvalidInput("signed_by has an empty entry, which is no key")
+    if any("PRIVATE KEY-----" in key for key in found):  # told before it comes any further
+        raise InvalidInput("signed_by holds a private key, which belongs to the signer alone")
     return found if state != "absent" else ()
 
 

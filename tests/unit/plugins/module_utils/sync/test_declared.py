@@ -24,6 +24,21 @@ SOURCE = "quay.io/app:1.2"
 DESTINATION = "r.example/app"
 
 
+def test_keys() -> None:
+    assert one().signed_by == ()
+    assert one(signed_by=["a.pub", "b.pub", "a.pub"]).signed_by == ("a.pub", "b.pub")
+    own = {"source": "q/a:1", "destination": "r.example/a"}
+    (entry, other) = read_images(
+        [{**own, "signed_by": []}, {**own, "destination": "r.example/b"}], {"signed_by": ["a.pub"]}
+    )
+    assert isinstance(entry, Declared) and isinstance(other, Declared)
+    assert (entry.signed_by, other.signed_by) == ((), ("a.pub",))
+    for key in ("", " ", "-----BEGIN EC PRIVATE KEY-----"):
+        with pytest.raises(InvalidInput, match="signed_by h") as caught:
+            one(signed_by=["a.pub", key])
+        assert "BEGIN" not in str(caught.value)
+
+
 def one(**values: Any) -> Declared:
     (found,) = read_image({**DEFAULTS, "source": SOURCE, "destination": DESTINATION, **values})
     assert isinstance(found, Declared)

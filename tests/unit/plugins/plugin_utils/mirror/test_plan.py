@@ -167,13 +167,32 @@ def test_only_knows_an_equal_entry_that_was_written_otherwise(word: str) -> None
 
 def test_options_are_handed_over_in_their_types() -> None:
     found = plan(
-        images=[], platforms="linux/amd64,arm64", concurrency="4", existing="keep", timeout=None
+        images=[],
+        platforms="linux/amd64,arm64",
+        concurrency="4",
+        existing="keep",
+        timeout=None,
+        signed_by="/etc/pki/a.pub",
     )
     assert found["options"] == {
         "platforms": ["linux/amd64", "arm64"],
         "concurrency": 4,
         "existing": "keep",
+        "signed_by": ["/etc/pki/a.pub"],
     }
+
+
+def test_entries_have_keys_of_their_own() -> None:
+    """Nobody reads them here: they are on another host."""
+    entries = [{"source": "a:1", "signed_by": ["/own.pub"]}, {"source": "b:1", "signed_by": []}]
+    found = plan(images=[*entries, "c:1"], signed_by=["/etc/pki/a.pub"])
+    assert [entry["image"].get("signed_by") for entry in found["entries"]] == [
+        ["/own.pub"],
+        [],
+        None,
+    ]
+    with pytest.raises(InvalidInput, match="mirror_signed_by: signed_by holds a private key"):
+        plan(images=["c:1"], signed_by=["-----BEGIN PRIVATE KEY-----"])
 
 
 @pytest.mark.parametrize(
