@@ -16,6 +16,10 @@ from typing import Any
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import read_image
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
 from tests.support import cosign, images
 from tests.support.asking import ask, check_sentence, refusal
 from tests.support.content import Image
@@ -256,6 +260,20 @@ def test_what_cannot_be_read_is_a_failure(
     assert result["signed_by"] == [ALICE.fingerprint] and fault.hits
 
 
+def test_a_call_that_ends_meanwhile_claims_nothing(sides: Sides) -> None:
+    """What was found in sync, and not yet found signed, isn't reported as fine."""
+    image = sides.source.push(images.image("ended"))
+    sides.destination.push(image)
+    _sign(sides.source, image, ALICE)
+    stop = Stop()
+    fault = sides.source.proxy.inject(f"GET .*/{cosign.tag_of(image)}", "pass", call=stop.request)
+    declared = read_image({**sides.options(), **BY_ALICE})
+    report = run.sync(declared, Settings(), stop=stop)
+    assert fault.hits == 1
+    (outcome,) = report.images
+    assert (outcome.reason, outcome.signed_by, outcome.digest) == ("not_done", [], "")
+
+
 def test_keys_come_before_requests(sides: Sides, tmp_path: Path) -> None:
     """A mistake in them is told before anything is asked, and never shows them."""
     for key, words in (
@@ -337,7 +355,8 @@ def test_signed_images_go_from_registry_to_registry(
     assert sides.run(referrers="always", signed_by=[dora.public])["reason"] == "in_sync"
 
     # and back again, by the mirror's word alone
-    back = Sides(sides.destination, Side(sides.source.proxy, sides.source.host, "again/back"))
+    home = Side(sides.source.proxy, sides.source.host, f"{sides.source.repository}/back")
+    back = Sides(sides.destination, home)
     assert back.run(signed_by=[mirror.public])["signed_by"] == [mirror.fingerprint]
     (found,) = ask(back.destination.ref(), signed_by=[dora.public, mirror.public])["images"]
     assert found["verified"] == [dora.fingerprint, mirror.fingerprint]
