@@ -43,8 +43,7 @@ def image_sign(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any
         )
     annotations = _annotations(parameters.get("annotations") or {})
     order = Order(reference, _key(parameters, passphrase), parameters["format"], annotations)
-    result = sign(order, settings, check_mode)
-    return {**result, "warnings": settings.warnings()}
+    return sign(order, settings, check_mode)
 
 
 def _key(parameters: Mapping[str, Any], passphrase: str | None) -> SigningKey:

@@ -21,7 +21,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple
 
 from .descriptor import Descriptor
-from .digest import algorithm_of
+from .digest import algorithm_of, is_digest
 from .errors import InvalidContent
 from .keys import PublicKey
 from .manifest import Manifest
@@ -217,7 +217,8 @@ def _pre_authentication(kind: str, payload: bytes) -> bytes:
 
 def _check_digest(named: Any, digest: str) -> None:
     if named != digest:
-        raise InvalidContent(f"it is over another digest ({str(named)[:80]})")
+        told = named if isinstance(named, str) and is_digest(named) else "none that is known"
+        raise InvalidContent(f"it is over another digest ({told})")
 
 
 def _object(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:

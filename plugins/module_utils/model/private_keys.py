@@ -62,8 +62,8 @@ def parse_signing_key(text: str, passphrase: str | None) -> SigningKey:
             f"it holds no private key in a known PEM form ({f'but {held}' if held else 'nothing'})"
         )
     library = load_library()
-    password = passphrase.encode() if passphrase else None
     try:
+        password = passphrase.encode() if passphrase else None
         if label in _COSIGN:
             der = _unsealed(text, password or b"")
             key = library.serialization.load_der_private_key(der, None)
@@ -92,7 +92,8 @@ def _unsealed(text: str, passphrase: bytes) -> bytes:
     try:
         document = parse_object(base64.b64decode(body.group(1)) if body else b"", "the key")
         kdf, cipher = document["kdf"], document["cipher"]
-        parameters = tuple(kdf["params"][name] for name in ("N", "r", "p"))
+        n, r, p = (kdf["params"][name] for name in ("N", "r", "p"))
+        known = all(isinstance(number, int) for number in (n, r, p)) and (n, r, p) in _SCRYPT
         names = kdf["name"], cipher["name"]
         salt, nonce, box = (
             base64.b64decode(value, validate=True)
@@ -100,9 +101,9 @@ def _unsealed(text: str, passphrase: bytes) -> bytes:
         )
     except (InvalidContent, LookupError, TypeError, ValueError, binascii.Error):
         raise InvalidInput("it is damaged: it isn't as cosign writes its keys") from None
-    if names != ("scrypt", "nacl/secretbox") or parameters not in _SCRYPT:
+    if names != ("scrypt", "nacl/secretbox") or not known:
         raise InvalidInput("it is sealed in a way that cosign doesn't use")
-    key = _derived(passphrase, salt, parameters)
+    key = _derived(passphrase, salt, (n, r, p))
     found = open_box(box, nonce, key)
     if found is None:
         raise InvalidInput("its passphrase is another one")

@@ -76,7 +76,12 @@ def sign(order: Order, settings: Settings, check_mode: bool) -> dict[str, Any]:
         network.close()
     requests = dict(sorted(network.requests.items()))
     credentials = dict(sorted(network.keychain.kinds.items()))
-    return {**result, "requests": requests, "credentials": credentials}
+    return {
+        **result,
+        "requests": requests,
+        "credentials": credentials,
+        "warnings": network.warnings(),
+    }
 
 
 def _sign(order: Order, repository: Repository, check_mode: bool) -> dict[str, Any]:
