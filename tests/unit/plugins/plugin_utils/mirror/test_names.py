@@ -7,11 +7,10 @@ from __future__ import annotations
 import pytest
 
 pytest.importorskip("ansible", reason="plugin_utils run on the controller, inside Ansible")
-yaml = pytest.importorskip("yaml", reason="the role is YAML, which needs PyYAML")
-
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror import names
 from ansible_collections.imagesync.registry.tests.unit.support import ROOT
 
+yaml = pytest.importorskip("yaml", reason="the role is YAML, which needs PyYAML")
 ROLE = ROOT / "roles" / "mirror"
 #: given to image_sync by a step of the role
 BY_A_STEP = {"prune"}
