@@ -88,6 +88,7 @@ class FakeClient:
         self.seen: list[tuple[str, str]] = []
         self.sent: list[bytes] = []
         self.needs: list[Any] = []
+        self.headers: list[dict[str, str]] = []
         self._answers = answers
         self.finds_own_blobs: bool | None = None
         self.referrers_api = Learned()
@@ -116,6 +117,7 @@ class FakeClient:
     ) -> Answer:
         self.seen.append((method, url))
         self.needs.append(need)
+        self.headers.append(dict(headers or {}))
         if body is not None:
             self.sent.append(b"".join(body()) if callable(body) else body)
         if callable(self._answers):

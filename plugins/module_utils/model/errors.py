@@ -72,8 +72,11 @@ class RegistryError(ImageSyncError):
     """The registry answered, and the answer is no.
 
     ``codes`` are the error codes of the answer's body (distribution-spec, "Error Codes");
-    ``retry_after`` the seconds that ``host`` asks to be left alone.
+    ``retry_after`` the seconds that ``host`` asks to be left alone. ``elsewhere``: it was another
+    server that answered, to which the registry had redirected us.
     """
+
+    elsewhere = False
 
     def __init__(
         self,

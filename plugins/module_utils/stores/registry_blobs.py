@@ -18,7 +18,7 @@ from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
 from ..transport.trust import upload_location
 from .base import BlobReader, OpenBlob, Written
-from .verified import verified
+from .registry_reading import RegistryBlob
 
 
 class Use(enum.Enum):
@@ -62,19 +62,11 @@ class RegistryBlobs:
         return answer.length() in (None, 0, blob.size)
 
     def open(self, blob: Descriptor) -> BlobReader:
-        """Begins to read a blob: one try, as the caller tries the whole transfer again."""
-        what = f"reading blob {blob.digest} of {self._path}"
-        url = self._client.url(self._url(blob))
-        answer = self._client.once("GET", url, what, self.pull, (200,))
-        length = answer.length()
-        if length is not None and length != blob.size:
-            answer.close()
-            raise InvalidContent(
-                f"{self._host}/{self._path}: blob {blob.digest} has {length} bytes, its "
-                f"descriptor says {blob.size}",
-                True,
-            )
-        return _RegistryBlob(answer, blob, f"{self._host}/{self._path}", self._client)
+        """Begins to read a blob: one try, as the caller tries the whole transfer again.
+
+        What breaks off once it has begun goes on from there.
+        """
+        return RegistryBlob(self._client, self._path, self.pull, blob)
 
     def write(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """Makes the blob exist: mounted, found, or sent whole, until one of them succeeds.
@@ -252,26 +244,3 @@ def _is_distribution(answer: Answer) -> bool:
     No other signs the state of an upload into its URL.
     """
     return "_state=" in answer.header("Location") and bool(answer.header("Docker-Upload-UUID"))
-
-
-class _RegistryBlob(BlobReader):
-    """A blob as it comes from a registry."""
-
-    def __init__(
-        self, answer: Answer, blob: Descriptor, where: str, client: RegistryClient
-    ) -> None:
-        self._answer, self._blob, self._where, self._client = answer, blob, where, client
-
-    def __iter__(self) -> Iterator[bytes]:
-        return verified(self._counted(), self._blob, self._where)
-
-    def _counted(self) -> Iterator[bytes]:
-        network = self._client.network
-        for piece in self._answer.chunks(network.bandwidth.piece):
-            network.bandwidth.spend(len(piece))
-            network.moved(downloaded=len(piece))
-            yield piece
-
-    def close(self) -> None:
-        """Ends the transfer; a connection read to its end was given back already."""
-        self._answer.close()

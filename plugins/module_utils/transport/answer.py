@@ -15,7 +15,7 @@ import http.client
 from collections.abc import Iterator
 from typing import Any, Callable
 
-from ..model.errors import ConnectionFailed, InvalidContent
+from ..model.errors import Cancelled, ConnectionFailed, InvalidContent
 from .libraries import urllib3
 
 
@@ -83,7 +83,7 @@ class Answer:
                         self._end()
                         return
                     yield part
-        except ConnectionFailed:
+        except (Cancelled, ConnectionFailed):
             self.close()  # the failure may be remembered, and this answer with it
             raise
 
@@ -95,7 +95,7 @@ class Answer:
                     break
             else:
                 return
-        except (ConnectionFailed, InvalidContent):
+        except (Cancelled, ConnectionFailed, InvalidContent):
             pass
         self.close()
 

@@ -27,7 +27,7 @@ from .settings import Settings
 from .text import Scrubber
 from .tokens import TokenRequest
 from .trust import redirect_target
-from .wire import origin_of
+from .wire import host_of, origin_of
 from .wires import Wires
 
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -54,7 +54,7 @@ class Network:
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
-        self._wires = Wires(settings, self.scrub)
+        self._wires = Wires(settings, self.scrub, self.pace)
         self._told: dict[str, None] = {}
         self._lanes: dict[str, Lane] = {}
         self._holders = Holders()
@@ -263,6 +263,9 @@ class RegistryClient:
         """The error for an answer that isn't what was asked for, without any secret."""
         secrets = self._auth.secrets(need, answer.status)
         found = problem_of(answer, self.host, what, secrets)
+        if not self._is_home(answer.url):
+            found.elsewhere = True
+            found.args = (f"{found} (said by {host_of(answer.url)}, where it leads to)",)
         too_long = (found.retry_after or 0) > LONGEST_PAUSE
         if found.status == 429 and (too_long or not found.transient):
             self._quota.spend(found.retry_after, everything=found.transient)

@@ -31,6 +31,8 @@ _LONGEST_DELAY = 60.0
 _QUEUING = 5
 #: these make the delay grow as other tries do, up to so many
 _LONGEST_QUEUE = 3
+#: who has read so many bytes since the last interruption gets all tries again
+_PROGRESS = 1 << 20
 #: a registry that asks for more patience than this many seconds is told no
 LONGEST_PAUSE = 120.0
 
@@ -149,15 +151,27 @@ class Retrier:
                 if isinstance(error, RateLimited) and moving and queued < self._retries * _QUEUING:
                     queued += 1
                     attempt -= 1
-                elif attempt >= self._retries or self._is_known_unreachable(error):
-                    if isinstance(error, ConnectionFailed) and error.host:
-                        self._unreachable.add(error.host)
-                    tries = attempt + queued + 1
-                    raise _exhausted(error, tries, time.monotonic() - began) from None
-                self._wait(host, error, max(0, attempt), min(queued, _LONGEST_QUEUE))
-                with self._lock:
-                    self.count += 1
+                else:
+                    self.check(error, attempt, attempt + queued + 1, began)
+                self.pause(host, error, attempt, queued)
                 attempt += 1
+
+    def interruptions(self, host: str) -> Interruptions:
+        """The tries of one long operation at ``host`` that goes on where it was broken off."""
+        return Interruptions(self, host)
+
+    def pause(self, host: str, error: ImageSyncError, attempt: int, queued: int = 0) -> None:
+        """Waits after a failed ``attempt``, and counts that there is another one."""
+        self._wait(host, error, max(0, attempt), min(queued, _LONGEST_QUEUE))
+        with self._lock:
+            self.count += 1
+
+    def check(self, error: ImageSyncError, attempt: int, tries: int, began: float) -> None:
+        """Raises ``error``, with the effort told, if ``attempt`` was the last one."""
+        if attempt >= self._retries or self._is_known_unreachable(error):
+            if isinstance(error, ConnectionFailed) and error.host:
+                self._unreachable.add(error.host)
+            raise _exhausted(error, tries, time.monotonic() - began) from None
 
     def _done(self, host: str) -> None:
         with self._lock:
@@ -183,6 +197,34 @@ class Retrier:
             raise error
         else:
             self.pace.pause(host, max(asked, delay))
+
+
+class Interruptions:
+    """What broke off goes on while there is progress; without it, as often as other tries.
+
+    So a long blob comes whole over a line that never holds for long.
+    """
+
+    def __init__(self, retrier: Retrier, host: str) -> None:
+        self._retrier, self._host = retrier, host
+        self._began, self._tries, self._in_vain = time.monotonic(), 1, 0
+        self._stale_allowed = True
+
+    def wait(self, error: ImageSyncError, moved: int) -> None:
+        """Returns when it may go on; raises ``error`` when it may not.
+
+        ``moved``: bytes that came since it was last interrupted.
+        """
+        if not error.transient:
+            raise error
+        if self._stale_allowed and isinstance(error, ConnectionFailed) and error.stale:
+            self._stale_allowed = False
+            return
+        self._in_vain = 0 if moved >= _PROGRESS else self._in_vain + 1
+        attempt = max(0, self._in_vain - 1)
+        self._retrier.check(error, attempt, self._tries, self._began)
+        self._retrier.pause(self._host, error, attempt)
+        self._tries += 1
 
 
 def _exhausted(error: ImageSyncError, tries: int, seconds: float) -> ImageSyncError:

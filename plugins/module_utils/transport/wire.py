@@ -24,9 +24,11 @@ from .addresses import kind_of_address
 from .answer import Answer
 from .libraries import urllib3
 from .proxies import open_pool, proxy_for, refusal, tunnel_refusal
+from .retry import Pace
 from .settings import Connection
 from .text import clean
 from .tls import tls_context, tls_problem
+from .watching import timed
 
 USER_AGENT = "imagesync.registry"
 _CONNECT_TIMEOUT = 15
@@ -47,11 +49,13 @@ class Wire:
         timeout: int,
         pool_size: int,
         allowed: Allowed = None,
+        pace: Pace | None = None,
     ) -> None:
         """``origin``: ``https://host[:port]``; ``timeout``: seconds without a byte.
 
         ``allowed``: for an origin that a server has sent us to, where its address may be. A proxy
-        looks up addresses itself, so there it has no effect.
+        looks up addresses itself, so there it has no effect. ``pace``: that of the run,
+        which ends what waits here.
         """
         self.origin = origin
         self.host = origin.partition("://")[2]
@@ -62,6 +66,7 @@ class Wire:
         #: what kinds of address were found behind the name
         self.kinds: set[str] = set()
         self._allowed = allowed
+        self._pace = pace or Pace()
         self._pool: Any = None
         # whether a proxy wants the whole URL
         self._absolute = self.proxy is not None and origin.startswith("http:")
@@ -133,6 +138,7 @@ class Wire:
                     pool = open_pool(self.proxy, self.origin, context, own, self._pool_size)
                     if own:
                         pool.ConnectionCls = _telling(pool.ConnectionCls, self.proxy.address)
+                pool.ConnectionCls = timed(pool.ConnectionCls, self._timeout[1], self._pace)
                 self._pool = pool
             return self._pool
 
@@ -209,6 +215,11 @@ def origin_of(url: str) -> str:
     """``scheme://host[:port]`` of a URL, in lower case, without the scheme's usual port."""
     end = url.find("/", url.find("://") + 3)
     return _origin(url if end < 0 else url[:end])
+
+
+def host_of(url: str) -> str:
+    """``host[:port]`` of a URL."""
+    return origin_of(url).partition("://")[2]
 
 
 @functools.lru_cache(maxsize=256)

@@ -10,6 +10,7 @@ import functools
 import threading
 from collections.abc import Collection
 
+from .retry import Pace
 from .settings import Settings
 from .text import Scrubber
 from .wire import Wire
@@ -18,8 +19,9 @@ from .wire import Wire
 class Wires:
     """Makes wires, and keeps apart those to hosts that only a server has named."""
 
-    def __init__(self, settings: Settings, scrub: Scrubber) -> None:
-        """``scrub`` learns the passwords of proxies."""
+    def __init__(self, settings: Settings, scrub: Scrubber, pace: Pace | None = None) -> None:
+        """``scrub`` learns the passwords of proxies; ``pace`` is that of the run."""
+        self._pace = pace
         self._settings, self._scrub = settings, scrub
         self._wires: dict[tuple[str, str], Wire] = {}
         self._named = {entry.host for entry in settings.entries}
@@ -48,6 +50,7 @@ class Wires:
                     self._settings.timeout,
                     self._settings.concurrency + 2,
                     functools.partial(self._kinds_of, home) if home else None,
+                    self._pace,
                 )
                 if wire.proxy:
                     self._scrub.add_login(wire.proxy.username, wire.proxy.password)

@@ -1,0 +1,203 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import http.client
+import io
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import Cancelled
+from ansible_collections.imagesync.registry.plugins.module_utils.transport import watching
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.retry import Pace
+from ansible_collections.imagesync.registry.tests.unit.clock import Clock
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"
+
+
+class Script:
+    """A socket whose bytes come when a script says so: (seconds that it takes, bytes)."""
+
+    def __init__(
+        self, clock: Clock, script: list[tuple[float, bytes]], timeout: float = 60
+    ) -> None:
+        self.clock, self.script, self.timeout = clock, script, timeout
+
+    def gettimeout(self) -> float:
+        return self.timeout
+
+    def settimeout(self, seconds: float) -> None:
+        self.timeout = seconds
+
+    def makefile(self, _mode: str) -> Any:
+        return io.BytesIO()
+
+    def recv_into(self, buffer: Any) -> int:
+        assert self.script, "it reads on"
+        seconds, data = self.script[0]
+        if seconds > self.timeout:
+            self.clock.now += self.timeout
+            self.script[0] = (seconds - self.timeout, data)
+            raise socket.timeout  # noqa: UP041
+        self.clock.now += seconds
+        part, more = data[: len(buffer)], data[len(buffer) :]
+        self.script[0:1] = [(0.0, more)] if more else []
+        buffer[: len(part)] = part
+        return len(part)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(watching, "time", found)
+    return found
+
+
+def response(
+    clock: Clock, *script: tuple[float, bytes], method: str = "GET", pace: Pace | None = None
+) -> http.client.HTTPResponse:
+    sock = Script(clock, list(script))
+    return watching._Response(sock, pace or Pace(), method=method)
+
+
+def test_an_ordinary_answer(clock: Clock) -> None:
+    found = response(clock, (59, HEAD), (59, b"a" * 99_999), (1, b"a"))
+    found.begin()
+    assert (found.status, len(found.read(100_000))) == (200, 100_000)
+
+
+def test_a_head_that_trickles_is_given_up(clock: Clock) -> None:
+    began = clock.now
+    found = response(clock, *[(1.0, b"H")] * 1000)
+    with pytest.raises(socket.timeout):
+        found.begin()
+    assert 60 <= clock.now - began <= 61
+
+
+def test_a_head_without_end_is_given_up(clock: Clock) -> None:
+    found = response(clock, *[(0.0, b"HTTP/1.1 100 Continue\r\n\r\n" * 100)] * 1000)
+    with pytest.raises(http.client.HTTPException, match="no end"):
+        found.begin()
+
+
+def test_a_body_that_stops_is_given_up(clock: Clock) -> None:
+    found = response(clock, (0, HEAD), (1, b"a" * 90_000), (1e9, b""))
+    found.begin()
+    began = clock.now
+    with pytest.raises(socket.timeout):
+        found.read(100_000)
+    assert 60 <= clock.now - began <= 62
+
+
+def test_a_body_that_trickles_is_given_up(clock: Clock) -> None:
+    """A burst at the beginning hides it for one more timeout at most."""
+    found = response(clock, (0, HEAD), (0, b"a" * 80_000), *[(1.0, b"a")] * 1000)
+    found.begin()
+    began = clock.now
+    with pytest.raises(socket.timeout):
+        found.read(100_000)
+    assert 60 <= clock.now - began <= 121
+
+
+def test_a_slow_body_that_is_fast_enough_comes_whole(clock: Clock) -> None:
+    found = response(clock, (0, HEAD), *[(1.0, b"a" * 1100)] * 90, (1, b"a" * 1000))
+    found.begin()
+    assert len(found.read(100_000)) == 100_000
+
+
+def test_time_that_we_take_ourselves_does_not_count(clock: Clock) -> None:
+    """A bandwidth limit, or a destination that is slow."""
+    found = response(clock, (0, HEAD), *[(0.1, b"a" * 8192)] * 13)
+    found.begin()
+    for _unused in range(10):
+        assert found.read(8192)
+        clock.now += 1000
+
+
+def test_a_run_that_ends_ends_a_read(clock: Clock) -> None:
+    pace = Pace()
+    found = response(clock, (0, HEAD), (0.1, b"a"), (1e9, b""), pace=pace)
+    found.begin()
+    assert found.read(1) == b"a"
+    pace.cancel()
+    with pytest.raises(Cancelled):
+        found.read(1)
+
+
+def test_a_run_that_ends_waits_for_what_became_of_a_write(clock: Clock) -> None:
+    pace = Pace()
+    pace.cancel()
+    found = response(clock, (10, HEAD), method="PUT", pace=pace)
+    found.begin()
+    assert found.status == 200
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
+    here, there = socket.socketpair()
+    yield here, there
+    here.close()
+    there.close()
+
+
+class Given:
+    """A connection of urllib3, as far as it matters."""
+
+    def __init__(self, sock: Any) -> None:
+        self.sock, self.sent = sock, b""
+
+    def send(self, data: Any) -> None:
+        self.sent += data
+
+
+def test_everything_is_sent(pair: tuple[socket.socket, socket.socket]) -> None:
+    here, there = pair
+    data = bytes(range(256)) * (1 << 13)
+    got = bytearray()
+    reader = threading.Thread(target=lambda: got.extend(_read(there, len(data))))
+    reader.start()
+    watching.timed(Given, 60, Pace())(here).send(data)
+    reader.join(10)
+    assert bytes(got) == data
+
+
+def _read(sock: socket.socket, size: int) -> bytes:
+    parts = []
+    while size:
+        parts.append(sock.recv(min(size, 1 << 16)))
+        size -= len(parts[-1])
+    return b"".join(parts)
+
+
+def test_a_server_that_takes_nothing_is_given_up(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_GLANCE", 0.01)
+    began = time.monotonic()
+    with pytest.raises(socket.timeout):
+        watching.timed(Given, 0.05, Pace())(pair[0]).send(bytes(8 << 20))
+    assert time.monotonic() - began >= 0.05
+
+
+def test_a_run_that_ends_ends_a_send(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "_GLANCE", 0.01)
+    pace = Pace()
+    pace.cancel()
+    with pytest.raises(Cancelled):
+        watching.timed(Given, 60, pace)(pair[0]).send(bytes(8 << 20))
+
+
+@pytest.mark.parametrize("sock", [None, object()])
+def test_what_is_no_ordinary_socket_is_left_to_those_who_know_it(sock: Any) -> None:
+    connection = watching.timed(Given, 60, Pace())(sock)
+    connection.send(b"data")
+    assert connection.sent == b"data"
