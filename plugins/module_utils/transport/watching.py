@@ -60,7 +60,7 @@ def _send(sock: socket.socket, data: bytes | bytearray, timeout: float, pace: Pa
         try:
             left = left[sock.send(left[:_PIECE]) :]
             moved = time.monotonic()
-        except socket.timeout:  # noqa: UP041 (until Python 3.10 it isn't TimeoutError)
+        except socket.timeout:  # TimeoutError from Python 3.10 on
             pace.check()
             if time.monotonic() - moved >= timeout:
                 raise
@@ -111,7 +111,7 @@ class _Flow(io.RawIOBase):
                 self._pace.check()
             try:
                 count: int = self._sock.recv_into(buffer)
-            except socket.timeout:  # noqa: UP041
+            except socket.timeout:  # TimeoutError from Python 3.10 on
                 self._check(time.monotonic() - began)
                 continue
             self._count(count, time.monotonic() - began)

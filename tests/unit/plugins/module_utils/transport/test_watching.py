@@ -45,7 +45,7 @@ class Script:
         if seconds > self.timeout:
             self.clock.now += self.timeout
             self.script[0] = (seconds - self.timeout, data)
-            raise socket.timeout  # noqa: UP041
+            raise socket.timeout
         self.clock.now += seconds
         part, more = data[: len(buffer)], data[len(buffer) :]
         self.script[0:1] = [(0.0, more)] if more else []
