@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 ALWAYS = -1
 
 # Without a word to the registry.
-EARLY = ("rst_before", "hang", "early_status", "status", "rst_body")
+EARLY = ("rst_before", "hang", "early_status", "status", "rst_body", "slow_head", "flood")
 # The registry has done what was asked; the answer changes or is lost.
 LATE = ("rst_after", "status_after", "drop_header", "set_header")
 # The answer's body changes.
 BODY = ("truncate", "close_short", "corrupt", "wrong_length", "slow")
 # The request goes through, later or after a call.
-THROUGH = ("delay", "pass")
+THROUGH = ("delay", "pass", "hang_up")
 
 
 @dataclass
@@ -41,6 +41,9 @@ class Fault:
     set_header            the answer has `headers` in place of its own
     delay(seconds)        goes through later
     hang(seconds)         no answer for so long, then closes
+    slow_head(seconds)    a head that never ends, a byte each `pause` seconds; then closes
+    flood(n)              n times "100 Continue", and no answer; then closes
+    hang_up               goes through, and then the connection is closed without a word
     pass                  goes through (for `call`, or to count hits)
 
     `skip` requests that match go through before, `times` ones are hit (ALWAYS: all). `call` is

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import http.client
 import select
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -58,8 +59,8 @@ class ProxyHandler(Handler):
                 fault.after()
             self._hang_up()
             self.reset()
-        elif fault.action == "hang":
-            self.owner.hold(float(fault.arg))
+        elif fault.action in ("hang", "slow_head", "flood"):
+            self._keep_waiting(fault)
             self.close_connection = True
         elif fault.action == "early_status":
             self.close_connection = True
@@ -71,6 +72,21 @@ class ProxyHandler(Handler):
         else:
             return False
         return True
+
+    def _keep_waiting(self, fault: Fault) -> None:
+        """Answer with nothing, or with what is as good as nothing."""
+        if fault.action == "hang":
+            self.owner.hold(float(fault.arg))
+        elif fault.action == "flood":
+            for _unused in range(fault.number):
+                self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        else:
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            until = time.monotonic() + float(fault.arg)
+            while time.monotonic() < until and not self.owner.stopping.is_set():
+                self.wfile.write(b"a")
+                self.wfile.flush()
+                self.owner.hold(fault.pause)
 
     def _pass_on(self, record: Request, fault: Fault | None) -> None:
         """Ask the registry, and answer with what it said or what is left of it."""
@@ -94,6 +110,8 @@ class ProxyHandler(Handler):
                 self._scripted(record, fault)
             return
         self._send_down(record, response, fault)
+        if fault and action == "hang_up":
+            self.close_connection = True
         if response.will_close:
             self._hang_up()
 

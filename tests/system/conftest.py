@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("tests.support.sides", "tests.support.sync")
+pytest.register_assert_rewrite("tests.support.sides", "tests.support.sync", "tests.support.judging")
 
 from tests.support.fixtures import (  # noqa: E402
     certificates,
@@ -22,6 +22,7 @@ from tests.support.fixtures import (  # noqa: E402
     strict,
     token_server,
 )
+from tests.support.judging import judge, pauses  # noqa: E402
 from tests.support.sides import copied, quick, sides  # noqa: E402
 from tests.support.through_ansible import (  # noqa: E402
     pytest_addoption,
@@ -33,9 +34,11 @@ __all__ = [
     "copied",
     "destination",
     "destination_registry",
+    "judge",
     "make_proxy",
     "make_registry",
     "make_strict",
+    "pauses",
     "pytest_addoption",
     "pytest_collection_modifyitems",
     "quick",
