@@ -126,7 +126,8 @@ class RegistryRepository(Repository):
             problem = self._client.problem(answer, what, self._pull)
             self._client.check_is_registry(answer)
             raise problem
-        return answer.read(SIZE_LIMIT, f"the manifest of {_named(self.path, pointer)}"), answer
+        named = f"{self.place}: the manifest of {_named(self.path, pointer)}"
+        return answer.read(SIZE_LIMIT, named), answer
 
     def write_manifest(self, manifest: Manifest, tag: str | None) -> bool:
         """See Repository. Confirmed by the answer, or by a HEAD where it says nothing."""
@@ -317,7 +318,7 @@ class RegistryRepository(Repository):
 
         def attempt(_number: int) -> tuple[bytes, Answer]:
             answer = self._client.once("GET", url, what, self._pull, (200,))
-            return answer.read(_LIST_LIMIT, f"the answer to {what}"), answer
+            return answer.read(_LIST_LIMIT, f"{self.place}: the answer to {what}"), answer
 
         raw, answer = self._client.network.retrier.run(self.place, attempt)
         try:
