@@ -5,13 +5,14 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 DEV = $(if $(PYTHON),"$(PYTHON)" tools/dev.py,$(error No Python 3.11 or later was found))
 
-.PHONY: help test check demo bench soak fuzz clean
+.PHONY: help test check demo bench bench-faults soak fuzz clean
 
 help:
 	@echo 'make test    everything, on every Python found (some minutes)'
 	@echo 'make check   format, lint, types and unit tests on one Python (for while you work)'
 	@echo 'make demo    see the collection at work between registries on this machine'
 	@echo 'make bench   measure it beside other tools (about 20 minutes; QUICK=1, ROUNDS=5, ONLY=many-small,growth)'
+	@echo 'make bench-faults   what becomes of an image when something goes wrong, beside skopeo (a few minutes)'
 	@echo 'make soak    thousands of images, faults at random, two runs at once (minutes; SEED=1, IMAGES=2000)'
 	@echo 'make fuzz    more of what servers and files may hold than make test tries (minutes; EXAMPLES=2000, SEED=1)'
 	@echo 'make clean   remove .build/, where the others put all they make'
@@ -27,6 +28,9 @@ demo:
 
 bench:
 	@$(DEV) bench $(if $(ONLY),--only $(ONLY)) $(if $(TOOLS),--tools $(TOOLS)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(QUICK),--quick)
+
+bench-faults:
+	@$(DEV) bench-faults
 
 soak:
 	@$(DEV) soak $(if $(SEED),--seed $(SEED)) $(if $(IMAGES),--images $(IMAGES))

@@ -9,6 +9,7 @@ dev.py test        everything, on every Python found
 dev.py demo        run demo/run.py where Ansible, the collection and a registry are
 dev.py soak ...    run tests/soak/soak.py there; --help tells its options
 dev.py bench ...   run benchmarks/bench.py there, with skopeo too; --help tells its options
+dev.py bench-faults ...  the same with benchmarks/faults.py
 dev.py run CMD...  any other command there, with skopeo too: python -m pytest tests/unit -k tags
 """
 
@@ -24,11 +25,12 @@ from pythons import find_pythons
 from stages import Runner, Stage
 from workspace import BUILD, LOGS, ROOT, prepare
 
-COMMANDS = ("check", "test", "demo", "bench", "soak", "run")
+COMMANDS = ("check", "test", "demo", "bench", "bench-faults", "soak", "run")
 SCRIPTS = {
     "demo": ("python", str(ROOT / "demo" / "run.py")),
     "bench": ("python", str(ROOT / "benchmarks" / "bench.py")),
     "soak": ("python", str(ROOT / "tests" / "soak" / "soak.py")),
+    "bench-faults": ("python", str(ROOT / "benchmarks" / "faults.py")),
 }
 
 

@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from ansible_collections.imagesync.registry.benchmarks import faults
 from ansible_collections.imagesync.registry.benchmarks.latency import LIMIT
 from ansible_collections.imagesync.registry.benchmarks.measure import front
 from ansible_collections.imagesync.registry.benchmarks.storage import store
@@ -27,6 +28,7 @@ from ansible_collections.imagesync.registry.benchmarks.workloads import (
 )
 from tests.support import push, skopeo
 from tests.support.fixtures import MakeRegistry
+from tests.support.registries import DockerRegistry
 
 #: what the first image was when it was measured; another digest makes figures hard to compare
 DIGESTS = {
@@ -109,3 +111,22 @@ def test_a_slow_reader_gets_all_in_the_end(make_registry: MakeRegistry) -> None:
         for piece in answer.iter_content(MIB):
             received.update(piece)
     assert f"sha256:{received.hexdigest()}" == layer.digest
+
+
+def test_faults_are_judged_by_what_is_there(
+    source_registry: DockerRegistry, destination_registry: DockerRegistry, repo: str
+) -> None:
+    field = faults.Field(source_registry, destination_registry)
+    cases = {case.what: case for case in faults.CASES}
+    outcomes = [
+        field.outcome(cases[what], tool)
+        for tool in (faults.Ours(), faults.Skopeo())
+        for what in ("a corrupt byte in a manifest", "a corrupt byte in a blob, once")
+    ]
+    assert outcomes == [faults.ARRIVED, faults.ARRIVED, faults.WRONG, faults.REFUSED]
+    ref = f"{destination_registry.host}/{repo}:1"
+    push.push(faults.IMAGE, ref)
+    host, _slash, name = ref.removesuffix(":1").partition("/")
+    assert faults.judged(1, host, name, faults.IMAGE, faults.OLD).startswith(faults.ARRIVED)
+    push.delete_blob(host, name, faults.LAYER.digest)
+    assert faults.judged(0, host, name, faults.IMAGE, faults.OLD) == faults.PART

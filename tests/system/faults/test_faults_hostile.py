@@ -167,10 +167,11 @@ def test_fault_40_indexes_beyond_all_limits(judge: Judge, make_strict: MakeStric
         repository
     ].manifests[own.digest]
     tags = ("deep", "broad", "many", "cycle")
+    there = judge.sides.destination
     entries = [
-        {"source": f"{registry.host}/{repository}:{tag}", "destination": judge.sides.destination.ref(tag)}
+        {"source": f"{registry.host}/{repository}:{tag}", "destination": there.ref(tag)}
         for tag in tags
-    ]  # fmt: skip
+    ]
     result = sync(images=entries, referrers="never", retries=1)
     signs = ("deep", "larger than 4194304 bytes", "more than 10000 manifests", IMAGE.digest)
     for one, sign in zip(result["images"], signs, strict=True):
@@ -203,7 +204,9 @@ def test_fault_41_a_next_page_elsewhere(
     judge.given(IMAGE)
     headers = {"Link": link.format(other=other.url, own=judge.source.host)}
     fault = judge.source.inject(TAGS, "set_header", headers=headers, times=ALWAYS)
-    result = judge.run(source=judge.sides.source.ref(""), tags=["1.x"], filter={"allow_empty": True})
+    result = judge.run(
+        source=judge.sides.source.ref(""), tags=["1.x"], filter={"allow_empty": True}
+    )
     assert fault.hits == 1 and result["failed"] and sign in result["msg"]
     assert other.requests == []
 
@@ -218,10 +221,23 @@ def test_fault_41_tag_lists_of_any_kind(judge: Judge, kind: str) -> None:
         path = f"/v2/{judge.sides.source.repository}/tags/list?n=100"
         link = {"Link": f'<{path}{"&last=x" if kind == "loop" else ""}>; rel="next"'}
     elif kind == "odd":
-        odd = [None, 5, "1.4.0", "1.5.0", "1.5.0", "\x1b[31m1.6.0", "1.7.0\n", "ü", "a/b", "x" * 200]
+        odd = [
+            None,
+            5,
+            "1.4.0",
+            "1.5.0",
+            "1.5.0",
+            "\x1b[31m1.6.0",
+            "1.7.0\n",
+            "ü",
+            "a/b",
+            "x" * 200,
+        ]
         body = _tag_list([*odd, "1.3.0", {}, []])
     else:
-        body = b'{"name":"x","tags":["' + b'","'.join(b"t%015d" % n for n in range(1_000_000)) + b'"]}'
+        body = (
+            b'{"name":"x","tags":["' + b'","'.join(b"t%015d" % n for n in range(1_000_000)) + b'"]}'
+        )
     fault = judge.source.inject(TAGS, "status", 200, times=ALWAYS, headers=link, body=body)
     options = {"tags": ["1.x"], "filter": {"newest": 1}, "source": judge.sides.source.ref("")}
     result = judge.run(**options, retries=0)
@@ -314,7 +330,9 @@ def test_fault_44_redirects_without_end(judge: Judge, kind: str) -> None:
     judge.given(IMAGE)
     path = f"/v2/{judge.sides.source.repository}/blobs/{LAYER.digest}"
     if kind == "loop":
-        faults = [judge.source.inject(LAYER_GET, "status", 307, times=ALWAYS, headers={"Location": path})]
+        faults = [
+            judge.source.inject(LAYER_GET, "status", 307, times=ALWAYS, headers={"Location": path})
+        ]
     else:
         faults = [
             judge.source.inject(LAYER_GET, "status", 302, headers={"Location": f"{path}?hop={n}"})

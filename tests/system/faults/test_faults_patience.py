@@ -61,8 +61,8 @@ def test_fault_12_more_patience_than_there_is(judge: Judge, pauses: list[float])
 def test_fault_13_a_pull_limit_that_is_used_up(judge: Judge) -> None:
     """Nothing is gained by asking on."""
     judge.given(IMAGE)
-    said = to_json({"errors": [{"code": "TOOMANYREQUESTS", "message": "You have reached your "
-        "unauthenticated pull rate limit. https://www.docker.com/increase-rate-limit"}]})  # fmt: skip
+    text = "You have reached your unauthenticated pull rate limit. https://www.docker.com/x"
+    said = to_json({"errors": [{"code": "TOOMANYREQUESTS", "message": text}]})
     fault = judge.source.inject("GET .*/manifests/", "status", 429, times=ALWAYS, body=said)
     began = time.monotonic()
     judge.refuses(fault, says=(judge.source.host, "pull rate limit", "log in (see registries)"))
@@ -92,7 +92,9 @@ def test_fault_16_an_error_of_the_server_that_stays(
     )
     judge.given(images.foreign_image("refused"))
     puts: list[str] = []
-    judge.destination.inject("PUT .*/manifests/", "pass", times=ALWAYS, call=lambda: puts.append(""))
+    judge.destination.inject(
+        "PUT .*/manifests/", "pass", times=ALWAYS, call=lambda: puts.append("")
+    )
     judge.refuses(
         says=(judge.destination.host, "MANIFEST_BLOB_UNKNOWN"),
         mend=lambda: judge.given(IMAGE, old=False),
@@ -200,7 +202,9 @@ def test_fault_21_a_flood_of_interim_answers(judge: Judge) -> None:
 def test_fault_21_always(judge: Judge) -> None:
     judge.given(IMAGE)
     fault = _at(judge, "GET of a manifest", "slow_head", 60, times=ALWAYS, pause=0.05)
-    judge.refuses(fault, says=(judge.source.host, "didn't answer for 1 seconds"), timeout=1, retries=0)
+    judge.refuses(
+        fault, says=(judge.source.host, "didn't answer for 1 seconds"), timeout=1, retries=0
+    )
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])

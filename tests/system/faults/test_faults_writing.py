@@ -58,9 +58,10 @@ def test_fault_24_an_upload_whose_answer_is_lost(judge: Judge) -> None:
     assert result["blobs_copied"] == len(LARGE.blobs)
 
 
-@pytest.mark.parametrize(
-    ("status", "code"), [(404, "BLOB_UPLOAD_UNKNOWN"), (404, "BLOB_UPLOAD_INVALID"), (400, "BLOB_UPLOAD_INVALID")]
-)  # fmt: skip
+LOST = [(404, "BLOB_UPLOAD_UNKNOWN"), (404, "BLOB_UPLOAD_INVALID"), (400, "BLOB_UPLOAD_INVALID")]
+
+
+@pytest.mark.parametrize(("status", "code"), LOST)
 def test_fault_25_a_session_that_is_lost(judge: Judge, status: int, code: str) -> None:
     judge.given(IMAGE)
     fault = judge.destination.inject(BLOB_PUT, "status", status, times=2, body=_error(code))
