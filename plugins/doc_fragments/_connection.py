@@ -189,10 +189,14 @@ options:
     description:
       - How often an operation is tried again, after its first try, when its failure may pass. Too many requests (429)
         count less, while the registry answers others.
+      - A blob that breaks off is read on from there. Interruptions aren't counted as long as at least 1 MiB comes between
+        them, so that a large layer comes whole over a bad line.
     type: int
     default: 5
   timeout:
-    description: Seconds without a byte after which a connection is given up.
+    description:
+      - Seconds without a byte after which a connection is given up. The head of an answer has to be complete within them,
+        and content to come with more than 1 KiB a second over as long.
     type: int
     default: 60
 requirements:

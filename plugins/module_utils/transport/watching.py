@@ -12,6 +12,7 @@ nor a slow destination is taken for a slow source.
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import io
 import socket
@@ -147,6 +148,9 @@ class _Flow(io.RawIOBase):
         return too_long and self._came < self._limit * SLOWEST
 
     def close(self) -> None:
-        """Lets go of the socket."""
-        self._file.close()
+        """Lets go of the socket, as it was: through a proxy, TLS is to be spoken on it next."""
+        if not self.closed:
+            with contextlib.suppress(OSError):
+                self._sock.settimeout(None if self._limit == float("inf") else self._limit)
+            self._file.close()
         super().close()

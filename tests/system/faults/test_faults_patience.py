@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support import images
+from tests.support.certificates import Certificates
 from tests.support.content import to_json
 from tests.support.faults import ALWAYS, Fault
-from tests.support.fixtures import MakeRegistry, MakeStrict
+from tests.support.fixtures import MakeProxy, MakeRegistry, MakeStrict
 from tests.support.judging import CANARY, Judge
 from tests.support.sides import Side
 from tests.support.token_server import TokenServer
@@ -213,6 +214,23 @@ def test_fault_22_no_answer_at_all(judge: Judge, side: str) -> None:
     proxy = getattr(judge, side)
     fault = proxy.inject("manifests/", "hang", 1.5, times=ALWAYS)
     judge.refuses(fault, says=(proxy.host, "didn't answer for 1 seconds"), timeout=1, retries=0)
+
+
+def test_a_pause_within_the_timeout_is_no_failure(
+    judge: Judge, make_proxy: MakeProxy, certificates: Certificates
+) -> None:
+    """TLS too can be waited for in small steps."""
+    side = judge.sides.source
+    secured = make_proxy(f"http://{side.host}", tls=certificates)
+    judge.given(images.image("pause", size=200 << 10))
+    judge.sides.source = Side(secured, side.host, side.repository)
+    faults = [
+        secured.inject("GET .*/manifests/", "delay", 1.2),
+        secured.inject("GET .*/blobs/", "slow", 100 << 10, pause=0.8),
+    ]
+    logins = [judge.login(secured.host, plain_http=False, ca_path=str(certificates.ca))]
+    result = judge.survives(*faults, again=False, registries=logins, retries=0)
+    assert result["stats"]["retries"] == 0
 
 
 def test_the_end_of_the_run_is_seen_while_a_body_trickles(

@@ -112,6 +112,16 @@ def test_a_slow_body_that_is_fast_enough_comes_whole(clock: Clock) -> None:
     assert len(found.read(100_000)) == 100_000
 
 
+def test_the_socket_is_left_as_it_was(clock: Clock) -> None:
+    """The answer to CONNECT is read by us, and then TLS is spoken on the socket by others."""
+    sock = Script(clock, [(0, b"HTTP/1.1 200 OK\r\n\r\n")], 15)
+    found = watching._Response(sock, Pace(), method=None)
+    assert found._read_status()[1] == 200  # type: ignore[attr-defined]
+    assert sock.timeout < 1
+    found.close()
+    assert sock.timeout == 15
+
+
 def test_time_that_we_take_ourselves_does_not_count(clock: Clock) -> None:
     """A bandwidth limit, or a destination that is slow."""
     found = response(clock, (0, HEAD), *[(0.1, b"a" * 8192)] * 13)
@@ -174,6 +184,28 @@ def _read(sock: socket.socket, size: int) -> bytes:
         parts.append(sock.recv(min(size, 1 << 16)))
         size -= len(parts[-1])
     return b"".join(parts)
+
+
+def test_a_server_that_is_slow_to_take_is_waited_for(
+    pair: tuple[socket.socket, socket.socket],
+) -> None:
+    """The timeout is for silence: socket.sendall would have to be done within it."""
+    here, there = pair
+    data, got = bytes(2 << 20), 0
+
+    def read() -> None:
+        nonlocal got
+        while got < len(data):
+            time.sleep(0.05)
+            got += len(_read(there, min(256 << 10, len(data) - got)))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    began = time.monotonic()
+    watching.watched(Given, 0.3, Pace())(here).send(data)
+    assert time.monotonic() - began > 0.3
+    reader.join(10)
+    assert got == len(data)
 
 
 def test_a_server_that_takes_nothing_is_given_up(
