@@ -35,7 +35,7 @@ class Judge:
 
     def __init__(self, sides: Sides, make_proxy: MakeProxy) -> None:
         """Judge copies between these sides."""
-        self.sides, self._make_proxy = sides, make_proxy
+        self.sides, self.make_proxy = sides, make_proxy
         self.old: Image | None = None
         self.new = image("unset")
         self.spared: list[Any] = []
@@ -53,13 +53,13 @@ class Judge:
     def read_from(self, registry: StrictRegistry) -> None:
         """Take this registry for the source, behind a proxy of its own."""
         repository = self.sides.source.repository
-        self.sides.source = Side(self._make_proxy(registry.url), registry.host, repository)
+        self.sides.source = Side(self.make_proxy(registry.url), registry.host, repository)
 
     def write_to(self, registry: StrictRegistry) -> None:
         """Take this registry for the destination."""
         registry.rules.relative_location = True  # else uploads would go round the proxy
         repository = self.sides.destination.repository
-        self.sides.destination = Side(self._make_proxy(registry.url), registry.host, repository)
+        self.sides.destination = Side(self.make_proxy(registry.url), registry.host, repository)
 
     def given(self, new: Image, old: bool = True) -> Image:
         """Put an image at the source and, unless not `old`, another one where it is to go."""

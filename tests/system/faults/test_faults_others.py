@@ -112,7 +112,7 @@ def test_fault_56_a_registry_that_is_read_only(judge: Judge, make_registry: Make
     reading = make_registry(readonly=True)
     judge.given(IMAGE, old=False)
     repository = judge.sides.destination.repository
-    proxy = judge._make_proxy(reading.url)
+    proxy = judge.make_proxy(reading.url)
     judge.sides.destination = Side(proxy, reading.host, repository)
     judge.refuses(says=(proxy.host, "405"), mend=lambda: reading.restart(readonly=False))
 
@@ -120,7 +120,7 @@ def test_fault_56_a_registry_that_is_read_only(judge: Judge, make_registry: Make
 def test_fault_56_deletion_that_is_disabled(judge: Judge, make_registry: MakeRegistry) -> None:
     keeping = make_registry(delete=False)
     repository = judge.sides.destination.repository
-    proxy = judge._make_proxy(keeping.url)
+    proxy = judge.make_proxy(keeping.url)
     judge.sides.destination = Side(proxy, keeping.host, repository)
     judge.given(IMAGE)
     judge.sides.destination.push(IMAGE)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
 from tests.support import images
 from tests.support.certificates import Certificates
 from tests.support.content import to_json
@@ -89,7 +90,7 @@ def test_fault_16_an_error_of_the_server_that_stays(
     """docker-registry refuses foreign URLs with status 500; the code says that it means it."""
     allowing = make_registry(foreign_urls=[r"^https://example\.com/"])
     judge.sides.source = Side(
-        judge._make_proxy(allowing.url), allowing.host, judge.sides.source.repository
+        judge.make_proxy(allowing.url), allowing.host, judge.sides.source.repository
     )
     judge.given(images.foreign_image("refused"))
     puts: list[str] = []
@@ -237,8 +238,6 @@ def test_the_end_of_the_run_is_seen_while_a_body_trickles(
     judge: Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither a deadline nor SIGTERM has to wait for the source."""
-    from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
-
     judge.given(images.image("ended", size=3 << 20))
     fault = judge.source.inject("GET .*/blobs/", "slow", 1, pause=0.05)
     given = run._deadline
