@@ -271,7 +271,7 @@ def main() -> int:
     found: dict[Case, list[str]] = {}
     with DockerRegistry() as source, DockerRegistry() as destination:
         field = Field(source, destination)
-        for case in CASES:
+        for case in sorted(CASES, key=lambda case: case.number):
             found[case] = [field.outcome(case, tool) for tool in TOOLS]
             print(f"{case.number:3} {case.what}: {' / '.join(found[case])}", flush=True)
     text = table(found, TOOLS)
