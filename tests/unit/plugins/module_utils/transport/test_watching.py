@@ -186,26 +186,40 @@ def _read(sock: socket.socket, size: int) -> bytes:
     return b"".join(parts)
 
 
-def test_a_server_that_is_slow_to_take_is_waited_for(
-    pair: tuple[socket.socket, socket.socket],
-) -> None:
+class SlowTaker:
+    """A socket to a server that takes 1000 bytes each so many seconds."""
+
+    def __init__(self, clock: Clock, seconds: float) -> None:
+        self.clock, self.seconds, self.left = clock, seconds, seconds
+        self.timeout, self.taken = 0.0, 0
+
+    def settimeout(self, seconds: float) -> None:
+        self.timeout = seconds
+
+    def send(self, data: memoryview) -> int:
+        waited = min(self.left, self.timeout)
+        self.clock.now += waited
+        self.left -= waited
+        if self.left > 0:
+            raise socket.timeout
+        self.left = self.seconds
+        self.taken += min(1000, len(data))
+        return min(1000, len(data))
+
+
+def test_a_server_that_is_slow_to_take_is_waited_for(clock: Clock) -> None:
     """The timeout is for silence: socket.sendall would have to be done within it."""
-    here, there = pair
-    data, got = bytes(2 << 20), 0
+    taker, began = SlowTaker(clock, 59), clock.now
+    watching._send(taker, bytes(100_000), 60, Pace())  # type: ignore[arg-type]
+    assert taker.taken == 100_000
+    assert clock.now - began == 5900
 
-    def read() -> None:
-        nonlocal got
-        while got < len(data):
-            time.sleep(0.05)
-            got += len(_read(there, min(256 << 10, len(data) - got)))
 
-    reader = threading.Thread(target=read)
-    reader.start()
-    began = time.monotonic()
-    watching.watched(Given, 0.3, Pace())(here).send(data)
-    assert time.monotonic() - began > 0.3
-    reader.join(10)
-    assert got == len(data)
+def test_a_server_that_is_too_slow_to_take_is_given_up(clock: Clock) -> None:
+    taker = SlowTaker(clock, 61)
+    with pytest.raises(socket.timeout):
+        watching._send(taker, bytes(100_000), 60, Pace())  # type: ignore[arg-type]
+    assert clock.now < 1000 + 61
 
 
 def test_a_server_that_takes_nothing_is_given_up(
