@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import threading
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tests.support.content import to_json
 from tests.support.faults import ALWAYS
 from tests.support.fixtures import MakeProxy, MakeRegistry, MakeStrict
 from tests.support.judging import CANARY, Judge
+from tests.support.servers import Handler, LocalServer
 from tests.support.sides import Side
 from tests.support.signatures import as_tag, entries, found_at, put_referrers
 
@@ -75,7 +77,7 @@ def test_fault_52_a_repository_that_does_not_exist(judge: Judge, make_strict: Ma
     def create() -> None:
         registry.rules.create_repositories = True
 
-    says = (judge.destination.host, "NAME_UNKNOWN", "wants a repository to be created before")
+    says = (judge.destination.host, "NAME_UNKNOWN", "doesn't exist at", "create it first")
     judge.refuses(says=says, mend=create)
 
 
@@ -220,6 +222,54 @@ def test_fault_62_certificates_that_prove_nothing(
     done = judge.run(source=f"{good.host}/{side.repository}:1", registries=logins)
     assert done["changed"]
     judge.check_arrived()
+
+
+class _BadProxy(Handler):
+    """Answers CONNECT with a status, or with nothing."""
+
+    def __init__(self, owner: BadProxy, *args: Any) -> None:
+        self.owner = owner
+        super().__init__(*args)
+
+    def do_CONNECT(self) -> None:
+        record = self.owner.begin(self.command, self.path, self.headers.items())
+        record.status = self.owner.status
+        if record.status:
+            self.send_head(record.status, [("Content-Length", "0")])
+        else:
+            self.reset()
+        self.owner.end()
+
+
+class BadProxy(LocalServer):
+    """A proxy that leads nowhere."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(_BadProxy)
+        self.status = status
+
+
+@pytest.mark.parametrize("status", [407, 502, 0])
+def test_fault_63_a_proxy_that_leads_nowhere(
+    judge: Judge, make_proxy: MakeProxy, certificates: Certificates, status: int
+) -> None:
+    """Told with its name, and without its password, which nobody else gets."""
+    side = judge.sides.source
+    judge.given(IMAGE)
+    secured = make_proxy(f"http://{side.host}", tls=certificates)
+    judge.sides.source = Side(secured, side.host, side.repository)
+    trusting = {"plain_http": False, "ca_path": str(certificates.ca)}
+    with BadProxy(status) as proxy:
+        way = f"http://keeper:canary-of-the-proxy@{proxy.host}"
+        logins = [judge.login(secured.host, **trusting, proxy=way)]
+        result = judge.run(registries=logins, retries=1)
+        assert proxy.requests and proxy.saw(CANARY) == []
+    assert result["failed"] and not result["changed"]
+    assert f"the proxy {proxy.host}" in result["msg"]
+    assert "canary-of-the-proxy" not in json.dumps(result)
+    judge.check_secrets(result)
+    assert secured.requests == []
+    judge.survives(again=False, registries=[judge.login(secured.host, **trusting)])
 
 
 @pytest.mark.parametrize("days", [-1, 1])
