@@ -13,9 +13,12 @@ nor a slow destination is taken for a slow source.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import http.client
 import io
 import socket
+import sys
+import termios
 import time
 from typing import Any
 
@@ -67,6 +70,15 @@ def _send(sock: socket.socket, data: bytes | bytearray, timeout: float, pace: Pa
                 raise
 
 
+def _unsent(sock: Any) -> int:
+    """How many bytes the kernel has still to send, as far as it tells."""
+    try:
+        told = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4))
+    except (AttributeError, OSError):
+        return 0
+    return int.from_bytes(told, sys.byteorder)
+
+
 class _Response(http.client.HTTPResponse):
     """An answer of which first the head is read, in one go, and then the body."""
 
@@ -91,10 +103,12 @@ class _Flow(io.RawIOBase):
 
     def __init__(self, file: Any, sock: Any, pace: Pace, reads: bool) -> None:
         """``file``: what keeps the socket open until the answer is read."""
+        super().__init__()
         self._file, self._sock, self._pace, self._reads = file, sock, pace, reads
         self._limit: float = sock.gettimeout() or float("inf")
         self.in_head = True
         self._head_until = time.monotonic() + self._limit
+        self._unsent = 0 if reads else _unsent(sock)
         self._head_size = 0
         #: of the time that is looked at now: seconds spent waiting, bytes that came
         self._waited, self._came = 0.0, 0
@@ -140,8 +154,14 @@ class _Flow(io.RawIOBase):
             self._waited, self._came = 0.0, 0
 
     def _check_head(self) -> None:
-        if time.monotonic() >= self._head_until:
+        if time.monotonic() < self._head_until:
+            return
+        # what was sent may still be on its way, and nobody answers before all of it is there
+        left = _unsent(self._sock) if self._unsent else 0
+        if self._unsent - left < self._limit * SLOWEST:
             raise socket.timeout("timed out")
+        self._unsent = left
+        self._head_until = time.monotonic() + self._limit
 
     def _has_stalled(self, waited: float) -> bool:
         too_long = self._waited + waited >= self._limit

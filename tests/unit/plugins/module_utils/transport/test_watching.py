@@ -149,6 +149,43 @@ def test_a_run_that_ends_waits_for_what_became_of_a_write(clock: Clock) -> None:
     assert found.status == 200
 
 
+def test_what_is_still_being_sent_is_waited_for(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow line may take longer for what the kernel has buffered than a server for its answer."""
+    unsent = iter([250_000, 150_000, 50_000, 0])
+    monkeypatch.setattr(watching, "_unsent", lambda _sock: next(unsent))
+    began = clock.now
+    found = response(clock, (1e9, HEAD), method="PUT")
+    with pytest.raises(socket.timeout):
+        found.begin()
+    assert 180 <= clock.now - began <= 183
+
+
+def test_what_is_hardly_sent_is_given_up(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    unsent = iter([250_000, 249_000])
+    monkeypatch.setattr(watching, "_unsent", lambda _sock: next(unsent))
+    began = clock.now
+    found = response(clock, (1e9, HEAD), method="PUT")
+    with pytest.raises(socket.timeout):
+        found.begin()
+    assert clock.now - began <= 61
+
+
+def test_the_kernel_tells_what_it_has_still_to_send() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        here = socket.create_connection(server.getsockname())
+        there, _address = server.accept()
+        with here, there:
+            assert watching._unsent(here) == 0
+            here.setblocking(False)
+            sent = 0
+            with pytest.raises(BlockingIOError):
+                while True:
+                    sent += here.send(bytes(1 << 16))
+            assert 0 < watching._unsent(here) <= sent
+
+
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
     here, there = socket.socketpair()
