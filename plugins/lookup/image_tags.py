@@ -176,6 +176,6 @@ class LookupModule(LookupBase):
 
 def _repository(text: str) -> Reference:
     found = parse_reference(text)
-    if found.tag or found.digest:
+    if found.image_tag or found.digest:
         raise InvalidInput(f"{found} has a tag or a digest; its repository alone is {found.name}")
     return found

@@ -109,6 +109,9 @@ options:
       destination_tag:
         description: See O(destination_tag).
         type: str
+      destination_path:
+        description: See O(destination_path).
+        type: str
       existing:
         description: See O(existing).
         type: str
@@ -227,6 +230,15 @@ options:
       - Write it in quotes, since YAML takes bare braces for a mapping, and C(1.30) for the number 1.3.
     type: str
     default: '{tag}'
+  destination_path:
+    description:
+      - Where the images go that a layout or an archive as O(source) holds, if it names none of them and O(destination) has
+        no tag. The path is put behind O(destination), and made of the name that each image has there.
+      - V({registry}) stands for the registry of that name, with C(_) for a colon, V({repository}) for its repository and
+        V({name}) for the last part of that.
+      - Without this option, images of one repository go to O(destination) itself, those of several below it as with
+        V({repository}). In a layout as O(destination) they keep their names.
+    type: str
   existing:
     description:
       - What to do where the destination tag exists with another digest than the source's.

@@ -43,6 +43,7 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "tags": {"type": "list", "elements": "str"},
     "filter": {"type": "dict", "options": FILTER_OPTIONS},
     "destination_tag": {"type": "str"},
+    "destination_path": {"type": "str"},
     "existing": {"type": "str", "choices": list(EXISTING)},
     "immutable_tags": {"type": "list", "elements": "str"},
     "referrers": {"type": "str", "choices": list(REFERRERS)},

@@ -14,6 +14,7 @@
         TagImmutable        the tag is there, and held fast
         RateLimited
           NothingLeft       not even asked: the registry has said that no request is left
+      DiskError             a folder or file that holds images: missing, full, not allowed, locked
       WrittenOtherwise      a registry took a write and names something else afterwards
       Cancelled             given up because the run is ending
 
@@ -43,6 +44,10 @@ class InvalidContent(ImageSyncError):
     def __init__(self, message: str, transient: bool = False) -> None:
         super().__init__(message)
         self.transient = transient
+
+
+class DiskError(ImageSyncError):
+    """Something on this machine's disk couldn't be read or written; the message names the path."""
 
 
 class WrittenOtherwise(ImageSyncError):

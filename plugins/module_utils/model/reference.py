@@ -5,16 +5,18 @@
 """Image references as Docker and the OCI tools write them.
 
 The grammar is that of the distribution project (reference/reference.go) with the short forms
-of Docker: ``busybox`` is ``docker.io/library/busybox``.
+of Docker: ``busybox`` is ``docker.io/library/busybox``. References to images on disk begin with
+their transport, as with skopeo (containers-transports(5)): ``oci:/srv/bundle:name``.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from typing import NamedTuple
 
-from .digest import check_digest
+from .digest import PATTERN, check_digest
 from .errors import InvalidInput
 
 DOCKER_HUB = "docker.io"
@@ -29,41 +31,103 @@ _REGISTRY = re.compile(rf"(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[0-9]{{
 _COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
-_OTHER_TRANSPORTS = ("oci:", "oci-archive:", "docker-archive:", "dir:", "containers-storage:")
+_OTHER_TRANSPORTS = ("dir:", "containers-storage:")
+#: images on disk: a folder that is an OCI image layout, one in a tar file, what docker save writes
+LAYOUT, OCI_ARCHIVE, DOCKER_ARCHIVE = "oci", "oci-archive", "docker-archive"
+_ON_DISK = re.compile(rf"({LAYOUT}|{OCI_ARCHIVE}|{DOCKER_ARCHIVE}):(.*)", re.DOTALL)
+_PINNED = re.compile(rf"(.*)@({PATTERN})", re.DOTALL)
+#: image-spec, annotations.md, "org.opencontainers.image.ref.name"; a little wider
+_REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,1023}")
 #: distribution-spec, "Pulling manifests": many clients limit a name to 255 characters
 _NAME_LIMIT = 255
 
 
 class Reference(NamedTuple):
-    """A place on a registry: ``registry/repository``, with a tag, a digest, both or neither."""
+    """A place on a registry: ``registry/repository``, with a tag, a digest, both or neither.
+
+    Or one on disk: then ``transport`` says of which kind, ``repository`` is the folder or file, and
+    ``tag`` the image's whole name there (``org.opencontainers.image.ref.name``), which may be a
+    reference to a registry itself. An image that was taken by its digest alone is called so there,
+    ``docker.io/library/busybox@sha256:...``.
+    """
 
     registry: str
     repository: str
     tag: str | None = None
     digest: str | None = None
+    transport: str = ""
 
     @property
     def name(self) -> str:
-        """``registry/repository``."""
+        """``registry/repository``, or ``oci:/folder``."""
+        if self.transport:
+            return f"{self.transport}:{self.repository}"
         return f"{self.registry}/{self.repository}"
 
     @property
     def pointer(self) -> str:
-        """What is asked of the registry: the digest if there is one, else the tag."""
-        return self.digest or self.tag or "latest"
+        """What is asked for: the digest if there is one, else the tag.
+
+        On disk "" stands for the only image there.
+        """
+        return self.digest or self.tag or ("" if self.transport else "latest")
+
+    @property
+    def image_tag(self) -> str | None:
+        """The tag; on disk that of the name, which may be nothing but a tag."""
+        if not self.transport or self.tag is None:
+            return self.tag
+        return _split_name(self.tag)[1]
+
+    @property
+    def group(self) -> str:
+        """What the tags of one repository have in common: on disk, names may be of many."""
+        if not self.transport or self.tag is None:
+            return self.name
+        repository = _split_name(self.tag)[0]
+        return f"{self.name}:{repository}" if repository else self.name
 
     def __str__(self) -> str:
         tag = f":{self.tag}" if self.tag else ""
         digest = f"@{self.digest}" if self.digest else ""
-        return f"{self.name}{tag}{digest}"
+        return f"{self.name}{tag}" if digest and tag.endswith(digest) else self.name + tag + digest
 
     def at(self, digest: str) -> str:
         """The image's id: ``registry/repository@digest``."""
         return f"{self.name}@{digest}"
 
     def with_default_tag(self) -> Reference:
-        """``latest`` where there is neither a tag nor a digest."""
-        return self if self.tag or self.digest else self._replace(tag="latest")
+        """``latest`` where there is neither a tag nor a digest; not on disk."""
+        known = self.tag or self.digest or self.transport
+        return self if known else self._replace(tag="latest")
+
+    def with_tag(self, tag: str) -> Reference:
+        """One of the tags of this repository; on disk, of those whose names begin as this one."""
+        own = f"{self.tag}:{tag}" if self.transport and self.tag else tag
+        return self._replace(tag=own, digest=None)
+
+    def tag_of(self, tag: str) -> str:
+        """The inverse of ``with_tag``: what it was given, "" if ``tag`` isn't one of those."""
+        if not self.transport or not self.tag:
+            return tag
+        found = tag[len(self.tag) + 1 :] if tag.startswith(f"{self.tag}:") else ""
+        return found if _TAG.fullmatch(found) else ""
+
+    def check_tag(self, tag: str) -> str:
+        """``tag`` itself when it may stand here; raises InvalidInput otherwise."""
+        return check_ref_name(tag) if self.transport else check_tag(tag)
+
+    def covers(self, place: Reference) -> bool:
+        """Whether ``place`` is this one, or one of the tags that this one, without any, has."""
+        if self.name != place.name:
+            return False
+        if not self.tag and not self.digest:
+            return True
+        if self.transport and self.tag and place.tag and self.tag_of(place.tag):
+            return True
+        return self.tag == place.tag and (
+            bool(self.tag) or not self.digest or self.digest == place.digest
+        )
 
 
 def parse_reference(text: str) -> Reference:
@@ -79,6 +143,9 @@ def parse_reference(text: str) -> Reference:
 
 
 def _parse(text: str) -> Reference:
+    on_disk = _ON_DISK.fullmatch(text)
+    if on_disk:
+        return _parse_on_disk(*on_disk.groups())
     if text.startswith("docker://"):
         text = text[len("docker://") :]
     _refuse_other_forms(text)
@@ -95,6 +162,37 @@ def _parse(text: str) -> Reference:
     registry, repository = _split_registry(rest)
     check_repository(repository)
     return Reference(registry, repository, tag or None, digest or None)
+
+
+def _parse_on_disk(transport: str, rest: str) -> Reference:
+    pinned = _PINNED.fullmatch(rest)
+    digest = None
+    if pinned:
+        rest, digest = pinned.groups()
+    path, colon, name = rest.partition(":")
+    if not path.startswith(("/", "~")):
+        what = "directory" if transport == LAYOUT else "file"
+        raise InvalidInput(f"its {what} must be absolute, or begin with ~")
+    if not path.isprintable():
+        raise InvalidInput("its path has characters that can't be shown")
+    if colon and "/" in name and _split_name(name)[1] is None:
+        name += f"@{digest}" if digest else ""
+    if colon:
+        check_ref_name(name)
+    path = (
+        "/" + posixpath.normpath(path).lstrip("/") if path[0] == "/" else posixpath.normpath(path)
+    )
+    return Reference("", path, name or None, digest, transport)
+
+
+def _split_name(name: str) -> tuple[str, str | None]:
+    """The repository and the tag of a name on disk: ``1.2`` is a tag, ``a/b`` a repository."""
+    rest = name.partition("@")[0]
+    slash = rest.rfind("/")
+    last, colon, tag = rest[slash + 1 :].partition(":")
+    if colon:
+        return rest[: slash + 1] + last, tag or None
+    return (rest, None) if slash >= 0 or rest != name else ("", rest)
 
 
 def _refuse_other_forms(text: str) -> None:
@@ -161,6 +259,16 @@ def check_tag(tag: str) -> str:
             "not beginning with '.' or '-')"
         )
     return tag
+
+
+def check_ref_name(name: str) -> str:
+    """``name`` itself when an image on disk may have it; raises InvalidInput otherwise."""
+    if not _REF_NAME.fullmatch(name):
+        raise InvalidInput(
+            f"{name!r} is not a name for an image on disk (letters, digits and '_.:@+/-', at most "
+            "1024 characters, beginning with a letter, a digit or '_')"
+        )
+    return name
 
 
 def is_loopback(host: str) -> bool:

@@ -59,10 +59,11 @@ OpenBlob = Callable[[], BlobReader]
 
 
 class Repository(ABC):
-    """One repository of a registry (later: a layout on disk).
+    """One repository of a registry, or a layout on disk.
 
     ``name`` is how it is written in references, ``path`` its name within its ``place``;
-    repositories of the same place can take blobs from each other.
+    repositories of the same place can take blobs from each other. A layout is a place with one
+    repository; its tags are the names of its images.
     """
 
     name: str
@@ -93,6 +94,10 @@ class Repository(ABC):
     def has_blob(self, blob: Descriptor) -> bool:
         """Whether the blob is here, with the right size."""
 
+    def proves_blob(self, blob: Descriptor) -> bool:
+        """As ``has_blob``, by its content where that can be had for nothing."""
+        return self.has_blob(blob)
+
     @abstractmethod
     def open_blob(self, blob: Descriptor) -> BlobReader:
         """Begins to read a blob."""
@@ -115,6 +120,9 @@ class Repository(ABC):
         Whether the place itself lists it with the referrers of its subject; else whoever writes
         it has to (distribution-spec, "Pushing Manifests with Subject").
         """
+
+    def keep(self, manifest: Manifest) -> None:  # noqa: B027 - registries keep what they have
+        """Told of a stored manifest that is to stay though no tag names it."""
 
     @abstractmethod
     def first_tags(self) -> TagPage:
@@ -142,3 +150,16 @@ class Repository(ABC):
     @abstractmethod
     def delete_manifest(self, digest: str) -> Deleted:
         """Removes a manifest, and with it every tag that names it."""
+
+    def sweep(self) -> str:
+        """Told when all deletions are done, to give back what nothing uses; a warning, or "".
+
+        Registries do so when their owners want it.
+        """
+        return ""
+
+    def finish(self) -> None:  # noqa: B027 - for places that are written as a whole
+        """Told when all is written; raises ImageSyncError when it isn't there to stay."""
+
+    def close(self) -> None:  # noqa: B027 - connections are closed with the network
+        """Gives up what is held open."""

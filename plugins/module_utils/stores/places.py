@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import threading
 
+from ..model.errors import ImageSyncError
 from ..model.reference import Reference
 from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
+from .disk import open_on_disk
 from .mirrored import Mirror, MirroredRepository, Mirrors
 from .registry import RegistryRepository
 
@@ -23,6 +25,7 @@ class Places:
         self._network = network
         self._opened: dict[str, RegistryRepository] = {}
         self._sources: dict[str, Repository] = {}
+        self._on_disk: dict[str, Repository] = {}
         self._mirrors = Mirrors(network)
         self._lock = threading.Lock()
 
@@ -35,7 +38,7 @@ class Places:
     def repository(self, reference: Reference, write: bool = False) -> Repository:
         """The repository that ``reference`` is in; ``write``: it will be written to."""
         with self._lock:
-            found = self._open(reference.registry, reference.repository)
+            found = self._at(reference)
             if write:
                 found.will_be_written()
             return found
@@ -43,6 +46,8 @@ class Places:
     def source(self, reference: Reference) -> Repository:
         """The same to read from, where mirrors of the registry may stand in for it."""
         with self._lock:
+            if reference.transport:
+                return self._at(reference)
             found = self._sources.get(reference.name)
             if found is None:
                 found = self._sources[reference.name] = self._mirrored(reference)
@@ -65,3 +70,30 @@ class Places:
             path = f"{prefix}/{reference.repository}" if prefix else reference.repository
             mirrors.append(Mirror(name, reference.registry, self._open(host, path)))
         return MirroredRepository(upstream, mirrors, self._mirrors) if mirrors else upstream
+
+    def _at(self, reference: Reference) -> Repository:
+        if not reference.transport:
+            return self._open(reference.registry, reference.repository)
+        found = self._on_disk.get(reference.name)
+        if found is None:
+            found = self._on_disk[reference.name] = open_on_disk(reference, self._network)
+        return found
+
+    def sweep(self) -> list[str]:
+        """See Repository; warnings."""
+        return [warning for one in self._on_disk.values() if (warning := one.sweep())]
+
+    def finish(self) -> list[tuple[Repository, ImageSyncError]]:
+        """See Repository; those that aren't there to stay, and why."""
+        failed = []
+        for one in self._on_disk.values():
+            try:
+                one.finish()
+            except ImageSyncError as error:
+                failed.append((one, error))
+        return failed
+
+    def close(self) -> None:
+        """See Repository."""
+        for one in self._on_disk.values():
+            one.close()

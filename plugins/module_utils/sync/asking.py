@@ -37,6 +37,11 @@ def has(repository: Repository, blob: Descriptor) -> bool:
     return repository.has_blob(blob)
 
 
+def prove(repository: Repository, blob: Descriptor) -> bool:
+    """Whether a blob is there, by its content where that costs no request."""
+    return repository.proves_blob(blob)
+
+
 def fetch(source: Repository, thing: Descriptor) -> Manifest:
     """A manifest that has to be there."""
     return source.manifest(thing.digest)
@@ -51,7 +56,7 @@ class Question(NamedTuple):
 
     def keys(self) -> list[Key]:
         """Equal for what has the same answer; what was read needn't be looked for either."""
-        size = self.thing.size if self.look is has else 0
+        size = self.thing.size if self.look in (has, prove) else 0
         looks = (look, read) if self.look is look else (self.look,)
         return [(way, self.repository.name, self.thing.digest, size) for way in looks]
 

@@ -11,10 +11,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
 from ..model.errors import InvalidInput
+from ..model.path_template import DEFAULT_PATH, check_path, path_of
 from ..model.patterns import compile_patterns
 from ..model.platforms import Platform, parse_platform
-from ..model.reference import Reference, check_tag, parse_reference
-from .selection import Selection, read_selection
+from ..model.reference import (
+    DOCKER_ARCHIVE,
+    Reference,
+    check_tag,
+    parse_reference,
+)
+from .selection import Filter, Selection, is_attached, read_selection
 
 STATES = ("present", "staged", "absent")
 EXISTING = ("replace", "keep", "fail")
@@ -34,6 +40,7 @@ INHERITED = (
     "platforms",
     "platforms_missing",
     "signed_by",
+    "destination_path",
 )
 
 
@@ -67,6 +74,7 @@ class Several(NamedTuple):
     """An entry with ``tags`` or ``filter``, for as many images as these select.
 
     ``base`` is all but the tags: its source and destination have none. ``values``: the entry.
+    On disk, a source or destination is what the names begin with.
     """
 
     base: Declared
@@ -76,7 +84,12 @@ class Several(NamedTuple):
     def at(self, tag: str) -> Declared:
         """The image of one tag of the source; raises InvalidInput."""
         source = self.base.source or self.base.destination
-        return _read({**self.values, "source": str(source._replace(tag=tag))})
+        values = {**self.values, "source": str(source.with_tag(tag))}
+        destination = self.base.destination
+        if destination.transport and destination.tag:
+            template = self.values.get("destination_tag") or "{tag}"
+            values["destination"] = str(destination.with_tag(template.replace("{tag}", tag)))
+        return _read(values)
 
     def named(self) -> list[Declared]:
         """The images whose tags are given by name, newest first."""
@@ -88,6 +101,32 @@ class Several(NamedTuple):
             return [self.at(tag) for tag in self.selection.select(tags)]
         except InvalidInput as error:
             raise InvalidInput(f"{self.base.source}: {error}") from None
+
+
+class Everything(Several):
+    """An entry whose source is a layout or archive, for all images in it by their names."""
+
+    __slots__ = ()
+
+    def select(self, tags: Iterable[str]) -> list[Declared]:
+        """One image for each name; raises InvalidInput."""
+        names = [name for name in tags if not is_attached(name)]
+        source = self.base.source or self.base.destination
+        groups = {source.with_tag(name).group for name in names}
+        alone = len(groups) < 2 and not self.values.get("destination_path")
+        return [self._named(name, alone) for name in names]
+
+    def _named(self, name: str, alone: bool) -> Declared:
+        """``alone``: the destination is that of the only repository in the source."""
+        source = (self.base.source or self.base.destination)._replace(tag=name)
+        destination = self.base.destination
+        if destination.transport:
+            destination = destination.with_tag(name)
+        elif not alone and source.group != source.name:
+            template = self.values.get("destination_path") or DEFAULT_PATH
+            path = path_of(parse_reference(name), template)
+            destination = parse_reference(f"{destination}/{path}")
+        return _read({**self.values, "source": str(source), "destination": str(destination)})
 
 
 #: one image, or an entry whose images are known when the source was asked
@@ -160,10 +199,28 @@ def _origin(declared: Declared) -> str:
 def _read_entry(values: Mapping[str, Any]) -> list[Entry]:
     """One entry: an image, one for each of its tags, or what will be known later."""
     selection = read_selection(values.get("tags"), values.get("filter"))
+    check_path(values.get("destination_path") or DEFAULT_PATH, "destination_path")
     if selection is None:
-        return [_read(values)]
+        return [_everything(values) or _read(values)]
     several = _several(values, selection)
     return [several] if selection.needs_list else [*several.named()]
+
+
+def _everything(values: Mapping[str, Any]) -> Everything | None:
+    """An entry that names a layout or archive and no image in it, and no tag to write it by."""
+    if values.get("state") == "absent" or not (values.get("source") and values.get("destination")):
+        return None
+    source, destination = (parse_reference(values[key]) for key in ("source", "destination"))
+    named = source.tag or source.digest or destination.tag or destination.digest
+    if not source.transport or named:
+        return None
+    if source == destination:
+        raise InvalidInput(f"source and destination are the same: {destination}")
+    # what doesn't depend on the names is checked with one that can't be wrong
+    sample = {"source": f"{source}:0", "destination": str(destination.with_tag("0"))}
+    base = _read({**values, **sample})
+    selection = Selection((), (), Filter(), True)
+    return Everything(base._replace(source=source, destination=destination), selection, values)
 
 
 def _several(values: Mapping[str, Any], selection: Selection) -> Several:
@@ -183,7 +240,7 @@ def _several(values: Mapping[str, Any], selection: Selection) -> Several:
     check_template(template)
     check_tag(template.replace("{tag}", "0"))
     # the rest is read with tags that can't be wrong
-    base = _read({**values, "source": f"{source}:0", "destination": f"{destination}:_"})
+    base = _read({**values, "source": f"{source}:0", "destination": str(destination.with_tag("_"))})
     return Several(
         base._replace(source=None if absent else source, destination=destination),
         selection,
@@ -195,7 +252,7 @@ def _untagged(option: str, text: str | None, instead: str) -> Reference:
     if not text:
         raise InvalidInput(f"{option} is missing")
     found = parse_reference(text)
-    if found.tag or found.digest:
+    if found.image_tag or found.digest:
         raise InvalidInput(
             f"{option} {found} has a tag or a digest; with tags or filter it has none, and "
             f"{instead}"
@@ -209,6 +266,8 @@ def _read(values: Mapping[str, Any]) -> Declared:
     if not values.get("destination"):
         raise InvalidInput("destination is missing")
     destination = parse_reference(values["destination"])
+    if destination.transport == DOCKER_ARCHIVE:
+        raise InvalidInput(f"{destination}: archives of Docker can only be read, not written")
     template = values.get("destination_tag")
     destination = _full_destination(destination, source, "{tag}" if template is None else template)
     if state == "absent" and not (destination.tag or destination.digest):
@@ -218,7 +277,7 @@ def _read(values: Mapping[str, Any]) -> Declared:
     platforms = tuple(dict.fromkeys(parse_platform(p) for p in values.get("platforms") or ()))
     _check_pair(source, destination, bool(platforms))
     patterns = compile_patterns(values.get("immutable_tags") or (), "immutable_tags")
-    tag = source.tag if source else None
+    tag = source.image_tag if source else None
     return Declared(
         values.get("name") or "",
         source,
@@ -256,8 +315,11 @@ def _full_destination(destination: Reference, source: Reference | None, template
     check_template(template)
     if destination.tag or destination.digest or source is None:
         return destination
-    if source.tag or "{tag}" not in template:
-        return destination._replace(tag=check_tag(template.replace("{tag}", source.tag or "")))
+    tag = source.tag if destination.transport else source.image_tag
+    if tag or "{tag}" not in template:
+        return destination._replace(tag=destination.check_tag(template.replace("{tag}", tag or "")))
+    if source.transport and not source.digest:
+        raise InvalidInput(f"{source} names no tag, so the destination has to have one")
     if template != "{tag}":
         raise InvalidInput(f"destination_tag {template!r} needs a tag, and {source} has none")
     return destination._replace(digest=source.digest)

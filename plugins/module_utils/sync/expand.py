@@ -85,7 +85,10 @@ class Expansion:
             try:
                 if error:
                     raise error
-                there = self._locked_tags(several) if self._locked_tags else tags
+                source = several.base.source or several.base.destination
+                there = [own for tag in tags if (own := source.tag_of(tag))]
+                if self._locked_tags:
+                    there = self._locked_tags(several)
                 self._found[number] = several.select(there)
             except ImageSyncError as caught:
                 self._found[number] = several.named()

@@ -60,10 +60,11 @@ def select_tags(
     it: not every registry lists everything.
     """
 
-    def find(_reference: Reference, repository: Repository) -> list[str]:
-        listed = read_tags(repository) if selection.needs_list else []
+    def find(reference: Reference, repository: Repository) -> list[str]:
+        there = read_tags(repository) if selection.needs_list else []
+        listed = [own for tag in there if (own := reference.tag_of(tag))]
         for tag in selection.literals:
-            if tag not in listed and repository.resolve(tag) is None:
+            if tag not in listed and repository.resolve(reference.with_tag(tag).pointer) is None:
                 raise NotFound(f"there is no tag {tag}", 404)
         return selection.select(listed)
 
@@ -119,6 +120,7 @@ def _for_each(
     finally:
         network.pace.cancel()
         workers.close()
+        places.close()
         network.close()
 
 

@@ -19,7 +19,7 @@ from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, RegistryError
 from ..model.manifest import DEPTH_LIMIT, IMAGES, Manifest
 from ..stores.base import Repository
-from .asking import Answers, Question, fetch, has, look, read
+from .asking import Answers, Question, fetch, has, look, prove, read
 from .image import Image, Proof
 from .workers import Workers
 
@@ -197,7 +197,7 @@ class _Walk:
 
     def look_for(self, blob: Descriptor) -> Question:
         """How to find a blob."""
-        return Question(has, self.image.repository, blob)
+        return Question(prove, self.image.repository, blob)
 
     def step(self, here: Answers, sources: Answers) -> None:
         """The level was asked for; what is below becomes the next one."""

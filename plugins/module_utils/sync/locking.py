@@ -12,7 +12,7 @@ from typing import NamedTuple
 from ..model.errors import InvalidInput
 from ..model.lock import Lock, Locked
 from ..model.reference import parse_reference
-from .declared import Several
+from .declared import Everything, Several
 from .image import Image
 from .lock_file import LockFile
 
@@ -52,8 +52,10 @@ class Locking(NamedTuple):
         for key, locked in (self.lock.images if self.lock else {}).items():
             place = parse_reference(locked.source)
             same = source is not None and place.name == source.name and place.tag
-            if same and place.tag and str(several.at(place.tag).destination) == key:
-                found.append(place.tag)
+            tag = source.tag_of(place.tag) if same and source and place.tag else ""
+            everything = isinstance(several, Everything)
+            if tag and (everything or str(several.at(tag).destination) == key):
+                found.append(tag)
         if not found:
             raise InvalidInput(
                 f"nothing of {source} is locked for {several.base.destination}, and lock_mode is "

@@ -130,7 +130,7 @@ class Pruning:
     def _is_alias(self, place: Reference, wanted: Iterable[tuple[str, str]]) -> bool:
         """Whether it is, by another name of its registry, what the call wants."""
         pointer = place.tag or place.digest or ""
-        for name, other in wanted:
+        for name, other in () if place.transport else wanted:
             registry, _slash, repository = name.partition("/")
             same = (repository, other) == (place.repository, pointer)
             if same and self._places.may_be_one(place.registry, registry):
@@ -174,10 +174,7 @@ class Pruning:
         if protected_only:
             return False
         return (place.name, place.tag) in self._sources or any(
-            other.name == place.name
-            and ((not other.tag and not other.digest) or other.tag == place.tag)
-            and (other.tag or not other.digest or other.digest == place.digest)
-            for other in self._options.declared
+            other.covers(place) for other in self._options.declared
         )
 
     def _unwanted(self, place: Reference) -> Image:

@@ -147,10 +147,28 @@ class _Call:
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
                 self._prune_rest(users)
+                self._sweep()
         except TooMuch as error:
             self._ended = str(error)
         except Cancelled:
             pass
+        if not self._check_mode:
+            self._finish()
+
+    def _sweep(self) -> None:
+        """What was deleted may leave blobs behind that nothing uses."""
+        failed = any(image.outcome.failed for image in self._images) or self._pruned.errors
+        if not self._check_mode and not failed and not self._network.pace.cancelled:
+            self._pruned.warnings.extend(self._places.sweep())
+
+    def _finish(self) -> None:
+        """Places that are written as a whole, such as archives, are written now."""
+        for repository, error in self._places.finish():
+            for image in self._images:
+                outcome = image.outcome
+                if image.repository is repository and outcome.changed and not outcome.failed:
+                    outcome.changed = False
+                    outcome.fail(self._network.scrub(str(error)))
 
     def _look_into_lock(self) -> None:
         for image in self._images:
@@ -202,6 +220,8 @@ class _Call:
             self._timer.cancel()
         self._network.pace.cancel()
         self._workers.close()
+        if not self._stop.requested:  # else a thread may still be at work there
+            self._places.close()
         self._network.close()
 
     def report(self) -> Report:

@@ -27,6 +27,11 @@ _DIGEST_TAG = re.compile(r"sha(?:256|384|512)-[0-9a-f]+(?:\..+)?")
 Patterns = tuple["re.Pattern[str]", ...]
 
 
+def is_attached(tag: str) -> bool:
+    """Whether the tag stands for a digest, of what belongs to another image."""
+    return _DIGEST_TAG.fullmatch(tag) is not None
+
+
 class Filter(NamedTuple):
     """The option ``filter``; its parts are documented with the module."""
 
@@ -72,7 +77,7 @@ class Selection(NamedTuple):
         """
         if not self.needs_list:
             return newest_first(self.literals)
-        tags = {tag for tag in listed if not _DIGEST_TAG.fullmatch(tag)}
+        tags = {tag for tag in listed if not is_attached(tag)}
         found = self._newest(self._matching(tags)) if self._by_version else self._any(tags)
         if not found and not self.filter.allow_empty:
             raise InvalidInput(f"none of the {len(tags)} tags matches {self}")

@@ -237,6 +237,8 @@ class Transfer:
         tag = None if image.proof.incomplete else image.tag
         if tag or image.top.digest not in image.proof.there:
             self._write_manifest(image, image.top, tag)
+            if not tag and not image.tag and not self._check_mode:
+                image.repository.keep(image.top)
 
     def _write_manifest(self, image: Image, manifest: Manifest, tag: str | None) -> None:
         if self._check_mode:

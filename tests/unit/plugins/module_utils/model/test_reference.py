@@ -150,6 +150,16 @@ REFERENCES = st.builds(
     st.lists(COMPONENT, min_size=2, max_size=4).map("/".join),
     st.none() | st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}", fullmatch=True),
     st.none() | st.from_regex(r"sha256:[0-9a-f]{64}", fullmatch=True),
+    st.just(""),
+)
+NAMES = st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,30}", fullmatch=True)
+ON_DISK = st.builds(
+    "{}:{}{}{}{}".format,
+    st.sampled_from(["oci", "oci-archive", "docker-archive"]),
+    st.sampled_from(["/srv/bundle", "~/b", "/", "/a b/\xe9", "/srv/a@b"]),
+    st.just("") | st.builds(":{}".format, NAMES),
+    st.just("") | st.builds(":{}".format, st.builds(str, REFERENCES)),
+    st.just("") | st.just(f"@{DIGEST}"),
 )
 
 
@@ -165,7 +175,7 @@ def test_any_text_is_a_reference_or_refused_in_words(text: str) -> None:
     except InvalidInput:
         return
     assert parse_reference(str(reference)) == reference
-    assert str(reference).isascii()
+    assert str(reference).isascii() or reference.transport
 
 
 def test_pointer_and_default_tag() -> None:
@@ -221,3 +231,92 @@ def test_docker_hub_has_one_name(name: str) -> None:
 
 def test_docker_hub_with_a_port_is_another_registry() -> None:
     assert canonical_registry("docker.io:5000") == "docker.io:5000"
+
+
+#: text: folder or file, whole name, digest, the tag of the image, and what its tags have in common
+DISK = {
+    "oci:/srv/b": ("/srv/b", None, None, None, "oci:/srv/b"),
+    "oci:/srv//b/": ("/srv/b", None, None, None, "oci:/srv/b"),
+    "oci:~/b:1.2": ("~/b", "1.2", None, "1.2", "oci:~/b"),
+    "oci:~:1.2": ("~", "1.2", None, "1.2", "oci:~"),
+    "oci:/b:app:1": ("/b", "app:1", None, "1", "oci:/b:app"),
+    "oci:/b:docker.io/library/app:1": (
+        "/b",
+        "docker.io/library/app:1",
+        None,
+        "1",
+        "oci:/b:docker.io/library/app",
+    ),
+    "oci:/b:localhost:5000/app": (
+        "/b",
+        "localhost:5000/app",
+        None,
+        None,
+        "oci:/b:localhost:5000/app",
+    ),
+    f"oci:/b@{DIGEST}": ("/b", None, DIGEST, None, "oci:/b"),
+    f"oci:/b:1@{DIGEST}": ("/b", "1", DIGEST, "1", "oci:/b"),
+    # taken by its digest alone, an image is called so
+    f"oci:/b:quay.io/app@{DIGEST}": (
+        "/b",
+        f"quay.io/app@{DIGEST}",
+        DIGEST,
+        None,
+        "oci:/b:quay.io/app",
+    ),
+    f"oci:/b:quay.io/app:1@{DIGEST}": ("/b", "quay.io/app:1", DIGEST, "1", "oci:/b:quay.io/app"),
+    "docker-archive:/a.tar:app:1": ("/a.tar", "app:1", None, "1", "docker-archive:/a.tar:app"),
+    "oci-archive:/a.tar": ("/a.tar", None, None, None, "oci-archive:/a.tar"),
+}
+
+
+@pytest.mark.parametrize("text", DISK)
+def test_places_on_disk(text: str) -> None:
+    path, name, digest, tag, group = DISK[text]
+    found = parse_reference(text)
+    assert (found.repository, found.tag, found.digest) == (path, name, digest)
+    assert (found.image_tag, found.group) == (tag, group)
+    assert found.name == f"{found.transport}:{path}"
+    assert parse_reference(str(found)) == found == found.with_default_tag()
+    assert found.at(DIGEST) == f"{found.transport}:{path}@{DIGEST}"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    {
+        "oci:relative": "must be absolute",
+        "oci:": "must be absolute",
+        "oci-archive:a.tar:1": "its file must be absolute",
+        "oci:/b:": "not a name",
+        "oci:/b:a b": "not a name",
+        "oci:/b:.hidden": "not a name",
+        "oci:/b\n:1": "characters that can't be shown",
+    }.items(),
+)
+def test_what_is_no_place_on_disk(text: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        parse_reference(text)
+
+
+@given(ON_DISK)
+def test_every_place_on_disk_survives_being_written(text: str) -> None:
+    try:
+        reference = parse_reference(text)
+    except InvalidInput:
+        return
+    assert parse_reference(str(reference)) == reference
+    assert reference.covers(reference)
+
+
+def test_tags_below_a_name() -> None:
+    place = parse_reference("oci:/b:quay.io/app")
+    assert str(place.with_tag("1")) == "oci:/b:quay.io/app:1"
+    assert place.tag_of("quay.io/app:1") == "1"
+    assert not any(map(place.tag_of, ["quay.io/apple:1", "quay.io/app", "quay.io/app:1/b:2"]))
+    assert place.covers(parse_reference("oci:/b:quay.io/app:1"))
+    assert not place.covers(parse_reference("oci:/b:quay.io/apple:1"))
+    assert not place.covers(parse_reference("oci:/c:quay.io/app:1"))
+    assert parse_reference("oci:/b").covers(place)
+    whole = parse_reference("quay.io/app")
+    assert whole.covers(parse_reference("quay.io/app:1")) and whole.tag_of("1") == "1"
+    assert not parse_reference("quay.io/app:2").covers(parse_reference("quay.io/app:1"))

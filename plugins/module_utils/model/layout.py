@@ -1,0 +1,169 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The entries of an OCI image layout (image-spec, image-layout.md, "index.json")."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from .descriptor import Descriptor, parse_descriptor
+from .errors import InvalidContent, InvalidInput
+from .manifest import OCI_INDEX
+from .reference import parse_reference
+from .strict_json import check_keys, parse_object
+
+#: image-layout.md, "oci-layout file"
+MARKER = b'{"imageLayoutVersion":"1.0.0"}'
+REF_NAME = "org.opencontainers.image.ref.name"
+#: what containerd and docker save call an image; theirs has but its tag as REF_NAME
+_CONTAINERD_NAME = "io.containerd.image.name"
+_MOST_ENTRIES = 200_000
+_KEYS = ("schemaVersion", "mediaType", "manifests", "annotations")
+
+
+class Entry(NamedTuple):
+    """A descriptor in ``index.json``: as it stands there, parsed, and what its image is called.
+
+    ``names``: the one to call it by first; none for what is there by its digest alone.
+    """
+
+    document: Mapping[str, Any]
+    descriptor: Descriptor
+    names: tuple[str, ...]
+
+
+class LayoutIndex:
+    """What ``index.json`` says; never changed: those that change it make another one."""
+
+    def __init__(
+        self, entries: Iterable[Entry] = (), rest: Mapping[str, Any] | None = None
+    ) -> None:
+        """``rest``: all of the document but its entries."""
+        self.entries = tuple(entries)
+        self.rest = dict(rest or {"schemaVersion": 2, "mediaType": OCI_INDEX})
+        self._named: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._called: defaultdict[str, list[Entry]] = defaultdict(list)
+        for entry in self.entries:
+            for name in entry.names:
+                self._named[name].append(entry)
+            for name in {full_name(name) for name in entry.names}:
+                self._called[name].append(entry)
+        #: media types by digest
+        self.types = {e.descriptor.digest: e.descriptor.media_type for e in self.entries}
+
+    @property
+    def annotations(self) -> Mapping[str, Any]:
+        """Those of the whole layout."""
+        found = self.rest.get("annotations")
+        return found if isinstance(found, dict) else {}
+
+    def names(self) -> list[str]:
+        """What the images are called, each name once."""
+        return list(dict.fromkeys(entry.names[0] for entry in self.entries if entry.names))
+
+    def find(self, name: str) -> list[Entry]:
+        """The entries of this name, however it is written: ``busybox`` is one of Docker's."""
+        return self._named.get(name) or self._called.get(full_name(name)) or []
+
+    def one(self, name: str) -> Entry | None:
+        """The entry of this name; raises InvalidContent where several say different things."""
+        found = self.find(name)
+        if len({entry.descriptor.digest for entry in found}) > 1:
+            raise InvalidContent(f"index.json has {len(found)} images that are called {name}")
+        return found[0] if found else None
+
+    def with_entry(self, entry: Entry) -> LayoutIndex:
+        """With this one, in the place of those that have its name."""
+        same = [e for e in self.entries if e.descriptor.digest == entry.descriptor.digest]
+        if same and not entry.names:
+            return self
+        old = {id(one) for name in entry.names for one in self.find(name)}
+        old.update(id(one) for one in same if not one.names)  # it has a name now
+        return LayoutIndex([*(e for e in self.entries if id(e) not in old), entry], self.rest)
+
+    def without_name(self, name: str) -> LayoutIndex:
+        """Without the entries of this name."""
+        old = {id(one) for one in self.find(name)}
+        return LayoutIndex([e for e in self.entries if id(e) not in old], self.rest)
+
+    def without_digest(self, digest: str) -> LayoutIndex:
+        """Without the entries of this digest."""
+        return LayoutIndex([e for e in self.entries if e.descriptor.digest != digest], self.rest)
+
+    def with_annotation(self, key: str, value: str | None) -> LayoutIndex:
+        """With an annotation of the whole layout, or without it."""
+        annotations = {k: v for k, v in self.annotations.items() if k != key}
+        if value is not None:
+            annotations[key] = value
+        rest = {k: v for k, v in self.rest.items() if k != "annotations"}
+        return LayoutIndex(
+            self.entries, {**rest, "annotations": annotations} if annotations else rest
+        )
+
+    def raw(self) -> bytes:
+        """The file's content: the same whatever the order in which the images came."""
+        ordered = sorted(self.entries, key=lambda e: (not e.names, e.names, e.descriptor.digest))
+        document = {**self.rest, "manifests": [dict(entry.document) for entry in ordered]}
+        return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
+
+
+def parse_index(raw: bytes, where: str) -> LayoutIndex:
+    """The index in the bytes of ``index.json``; raises InvalidContent."""
+    document = parse_object(raw, where)
+    check_keys(document, _KEYS, where)
+    manifests = document.get("manifests")
+    if not isinstance(manifests, list) or len(manifests) > _MOST_ENTRIES:
+        raise InvalidContent(f"{where} has no list of manifests, or one without end")
+    entries = [
+        read_entry(value, f"{where}: manifests[{number}]") for number, value in enumerate(manifests)
+    ]
+    return LayoutIndex(entries, {k: v for k, v in document.items() if k != "manifests"})
+
+
+def read_entry(value: Any, where: str) -> Entry:
+    """One entry as it stands in the document; raises InvalidContent."""
+    descriptor = parse_descriptor(value, where)
+    annotations = value.get("annotations")
+    names: dict[str, None] = {}
+    for key in (_CONTAINERD_NAME, REF_NAME):
+        name = annotations.get(key) if isinstance(annotations, dict) else None
+        if isinstance(name, str) and name:
+            names[name] = None
+    return Entry(value, descriptor, tuple(names))
+
+
+def entry_for(descriptor: Descriptor, name: str | None) -> Entry:
+    """A new entry, for a manifest that is stored; without a name it is there by its digest."""
+    document: dict[str, Any] = {
+        "mediaType": descriptor.media_type,
+        "digest": descriptor.digest,
+        "size": descriptor.size,
+    }
+    if descriptor.artifact_type:
+        document["artifactType"] = descriptor.artifact_type
+    if name:
+        document["annotations"] = {REF_NAME: name}
+    return Entry(document, descriptor, (name,) if name else ())
+
+
+def check_marker(raw: bytes, where: str) -> None:
+    """Raises InvalidContent for an ``oci-layout`` that isn't of a version that we know."""
+    version = parse_object(raw, where).get("imageLayoutVersion")
+    if not isinstance(version, str) or not version.startswith("1."):
+        raise InvalidContent(f"{where} has the version {str(version)[:40]!r}, and not 1.0.0")
+
+
+def full_name(name: str) -> str:
+    """A name that is a reference in full, as Docker reads it; others, such as tags, as they are."""
+    if "/" not in name and ":" not in name:
+        return name
+    try:
+        found = parse_reference(name)
+    except InvalidInput:
+        return name
+    return name if found.transport else str(found.with_default_tag())
