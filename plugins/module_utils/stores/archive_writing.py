@@ -25,9 +25,9 @@ from ..model.errors import DiskError, InvalidContent
 from ..model.layout import LayoutIndex
 from ..transport.retry import Pace
 from .archive import TarFiles
-from .files import FOLDER, File, Files, FolderFiles, disk_error
+from .files import FOLDER, TEMPORARY, File, Files, FolderFiles, disk_error
 from .layout_files import INDEX, MARKER, Change, Writer, blob_path, read_index
-from .layout_writing import TEMPORARY, LayoutWriter, try_lock
+from .layout_writing import LayoutWriter, try_lock
 from .marking import used
 
 _PIECE = 1 << 20

@@ -17,10 +17,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 from ..model.errors import DiskError, InvalidContent
+from ..model.layout import LayoutIndex
 
 #: O_NONBLOCK: to open a FIFO must not wait for somebody who writes to it
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+#: names of files that aren't in their place yet begin so
+TEMPORARY = ".imagesync-"
+#: an index without images comes first: with the marker after it, the layout is one
+FIRST, FIRST_CONTENT = "index.json", LayoutIndex().raw()
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -119,8 +124,21 @@ class FolderFiles(Files):
         self.path = self.where = path
 
     def exists(self) -> bool:
-        """See Files."""
-        return os.path.isdir(self.path)
+        """See Files. One that is empty, or is just being begun, isn't there yet."""
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return False
+        except OSError as error:
+            raise disk_error(self.path, error) from None
+        return not self.begun(names)
+
+    def begun(self, names: list[str]) -> bool:
+        """Whether a folder with these names in it is empty but for what is written first."""
+        left = [name for name in names if not name.startswith(TEMPORARY)]
+        return not left or (
+            left == [FIRST] and self.read(FIRST, len(FIRST_CONTENT)) == FIRST_CONTENT
+        )
 
     def open(self, name: str) -> File | None:
         """See Files."""

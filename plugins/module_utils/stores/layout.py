@@ -37,7 +37,7 @@ class LayoutRepository(Repository):
         self.path = ""
         self.files, self.writer, self._network = files, writer, network
         self._lock = threading.Lock()
-        self._index: tuple[object, LayoutIndex | None] | None = None
+        self._index: tuple[object, LayoutIndex] | None = None
         #: blobs that were found to be damaged
         self._bad: set[str] = set()
         #: the subjects of manifests, "" for none
@@ -57,8 +57,11 @@ class LayoutRepository(Repository):
         """What is in it now; None where there is no layout."""
         state = self.files.state(INDEX)
         with self._lock:
-            if self._index is None or self._index[0] != state or state is None:
-                self._index = state, read_index(self.files)
+            if self._index is None or self._index[0] != state:
+                found = read_index(self.files)
+                if found is None:  # somebody else may just be making it
+                    return None
+                self._index = state, found
             return self._index[1]
 
     def _existing(self) -> LayoutIndex:
@@ -69,7 +72,7 @@ class LayoutRepository(Repository):
             raise InvalidContent(
                 f"{self.files.where} is no OCI image layout: it has no file {MARKER}"
             )
-        raise NotFound(f"{self.files.where} doesn't exist", 404)
+        raise NotFound(f"{self.files.where} doesn't exist, or is empty", 404)
 
     def _entry(self, pointer: str) -> Entry | None:
         """What a name stands for; "" for the only image."""
@@ -208,8 +211,6 @@ class LayoutRepository(Repository):
         except (InvalidContent, NotFound):
             self._bad.add(blob.digest)
             return False
-        except ImageSyncError:
-            raise
         finally:
             reader.close()
         return True
@@ -360,7 +361,11 @@ class _DiskBlob(BlobReader):
         self._file, self._blob, self._network, self._counts = file, blob, network, counted
 
     def __iter__(self) -> Iterator[bytes]:
-        return verified(self._pieces(), self._blob, self._file.where)
+        try:
+            yield from verified(self._pieces(), self._blob, self._file.where)
+        except ImageSyncError as error:
+            error.transient = False  # what a disk has is the same the next time
+            raise
 
     def _pieces(self) -> Iterator[bytes]:
         bandwidth = self._network.bandwidth

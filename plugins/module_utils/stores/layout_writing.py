@@ -26,12 +26,10 @@ from ..model.errors import DiskError, ImageSyncError, InvalidContent
 from ..model.layout import MARKER as MARKER_TEXT
 from ..model.layout import LayoutIndex
 from ..transport.retry import Pace
-from .files import FOLDER, FolderFiles, disk_error
+from .files import FIRST_CONTENT, FOLDER, TEMPORARY, FolderFiles, disk_error
 from .layout_files import INDEX, MARKER, Change, Writer, blob_path, read_index
 from .marking import used
 
-#: names of files that aren't in their place yet begin so
-TEMPORARY = ".imagesync-"
 _BUSY = (errno.EAGAIN, errno.EACCES)
 #: seconds to wait for others; they hold locks for moments only
 _PATIENCE, _INTERVAL = 120.0, 0.02
@@ -77,16 +75,14 @@ class LayoutWriter(Writer):
             return self._root
 
     def _make_layout(self, root: int) -> None:
-        if read_index_or_none(self._files) is not None:
+        if read_index(self._files) is not None:
             return
-        if self._files.size(MARKER) is None:
-            others = [n for n in os.listdir(root) if not n.startswith(TEMPORARY)]
-            if others:
-                raise InvalidContent(
-                    f"{self.path} is no OCI image layout: it has no file {MARKER}, and isn't empty"
-                )
-            self._replace(root, MARKER, MARKER_TEXT)
-        self._replace(root, INDEX, LayoutIndex().raw())
+        if self._files.exists():
+            raise InvalidContent(
+                f"{self.path} is no OCI image layout: it has no file {MARKER}, and isn't empty"
+            )
+        self._replace(root, INDEX, FIRST_CONTENT)
+        self._replace(root, MARKER, MARKER_TEXT)
 
     def _open_marker(self, root: int) -> int:
         """With its lock shared; alone for a moment if nobody else is here."""
@@ -248,13 +244,6 @@ class LayoutWriter(Writer):
             yield
         except OSError as error:
             raise disk_error(where, error) from None
-
-
-def read_index_or_none(files: FolderFiles) -> LayoutIndex | None:
-    """What is there already; None for a folder without a layout, or with one just begun."""
-    if files.size(MARKER) is not None and files.size(INDEX) is None:
-        return None
-    return read_index(files)
 
 
 def _make_folder(above: int, name: str) -> int:
