@@ -170,7 +170,7 @@ def _new_form(
     entries, manifest = [], []
     for name, image in images.items():
         annotations = {
-            "io.containerd.image.name": f"docker.io/library/{name}",
+            "io.containerd.image.name": f"docker.io/{'' if '/' in name else 'library/'}{name}",
             REF_NAME: name.partition(":")[2],
         }
         entries.append({**image.descriptor, "annotations": annotations})

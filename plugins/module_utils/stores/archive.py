@@ -95,11 +95,11 @@ class TarFiles(Files):
 
     def _load(self) -> None:
         handle = os.open(self.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        file: IO[bytes] = open(handle, "rb")  # noqa: SIM115 - it stays open
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
-            file.close()
+            os.close(handle)
             raise InvalidContent(f"{self.path} is no file")
+        file: IO[bytes] = open(handle, "rb")  # noqa: SIM115 - it stays open
         try:
             self.compression = compression_of(os.pread(handle, 8, 0))
             if self.compression:
@@ -134,7 +134,7 @@ class TarFiles(Files):
                             f"{self.path} becomes more than {_MOST_GROWTH} times as large when it "
                             "is decompressed; unpack it yourself if it is to be trusted"
                         )
-            spool.flush()
+            spool.seek(0)
         except BaseException:
             spool.close()
             raise

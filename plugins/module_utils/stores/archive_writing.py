@@ -129,17 +129,19 @@ class ArchiveWriter(Writer):
             return
         with self._told(), self._held():
             index = read_index(self._files)
-            before = self._present()
-            if before.version != self._files.archive.version:
-                # somebody else has written it: our changes are made in theirs
-                self._files.archive.close()
-                self._files.archive = before
-                index = read_index(before) or LayoutIndex()
-                for change in self._changes:
-                    index = change(index)
-            old = read_index(before)
-            if index is not None and (old is None or old.raw() != index.raw()):
-                self._pack(index)
+            present = self._present()
+            try:
+                if present.version != self._files.archive.version:
+                    # somebody else has written it: our changes are made in theirs
+                    self._files.archive, present = present, self._files.archive
+                    index = read_index(self._files.archive) or LayoutIndex()
+                    for change in self._changes:
+                        index = change(index)
+                old = read_index(self._files.archive)
+                if index is not None and (old is None or old.raw() != index.raw()):
+                    self._pack(index)
+            finally:
+                present.close()
 
     def _present(self) -> TarFiles:
         """The archive as it is now."""
