@@ -152,7 +152,7 @@ class ActionModule(ActionBase):
             "changed": changed,
             "run": plan["run"],
             "host": plan["host"],
-            "facts": outcome.facts(result),
+            "facts": outcome.facts(result, plan["source"]),
             "problem": problem,
         }
 

@@ -38,6 +38,16 @@ options:
   source:
     description:
       - The image to copy, as C(registry/repository:tag), C(registry/repository@sha256:...), or in Docker's short form.
+      - Or an image on the host's disk, as C(oci:/directory:name) in an OCI image layout, C(oci-archive:/file:name) in one in
+        a tar file, or C(docker-archive:/file:name:tag) in what C(docker save) writes. The name is the whole
+        C(org.opencontainers.image.ref.name), which may be a full reference itself. C(oci:/directory@sha256:...) goes by
+        digest.
+      - Without a name it is the only image there, if O(destination) has a tag. If it hasn't, it stands for all images there
+        by their names, see O(destination_path).
+      - Archives may be compressed with gzip, xz or bzip2, and with zstd where Python has it (3.14, or the package
+        C(zstandard)). They are copied for that to the folder for temporary files (C(TMPDIR)), decompressed.
+      - What C(docker save) writes has no manifests before Docker 25, and gets one that is the same on every run, with the
+        layers as they are.
       - With a tag and a digest, the digest decides what is copied, and the tag is what is written at the destination.
     type: str
   destination:
@@ -45,6 +55,8 @@ options:
       - Where the image is to be. Without a tag it takes O(destination_tag).
       - A source given by its digest alone is written by its digest, without a tag, unless the destination has one.
       - With a digest, the source must have that digest.
+      - Or a place on the host's disk, as C(oci:/directory:name) or C(oci-archive:/file:name). A directory is made where it is
+        missing. An archive is written as a whole at the end of the call, if anything in it changed.
     type: str
   images:
     description:
@@ -368,6 +380,15 @@ options:
     type: str
     choices: [none, lock, repository]
     default: none
+  baseline:
+    description:
+      - The content of the lock of another place, for images that go to a layout or an archive to be carried there. It makes
+        that a delta bundle, which leaves out what is there already.
+      - An image that the lock has under the same name and with the same digest isn't written at all. Of one that has changed,
+        the blobs of the manifest that is locked are left out, where its source still gives that by digest.
+      - A delta bundle has the annotation C(org.imagesync.bundle.base). Others can't read its images. This module checks that
+        what it leaves out is at the destination, before anything is written.
+    type: dict
   declared:
     description:
       - Destinations that are declared elsewhere, and so aren't pruned. A repository without a tag stands for all its tags.

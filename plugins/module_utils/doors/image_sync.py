@@ -24,6 +24,7 @@ from ..sync.declared import (
     read_image,
     read_images,
 )
+from ..sync.deltas import Baseline
 from ..sync.limits import Limits
 from ..sync.lock_file import LockFile
 from ..sync.locking import MODES as LOCK_MODES
@@ -75,6 +76,7 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "lock_file": {"type": "path"},
     "lock": {"type": "dict"},
     "lock_mode": {"type": "str", "choices": list(LOCK_MODES), "default": "update"},
+    "baseline": {"type": "dict"},
     "prune": {"type": "str", "choices": list(PRUNE_MODES), "default": "none"},
     "declared": {"type": "list", "elements": "str"},
     "prune_protect": {"type": "list", "elements": "str"},
@@ -105,7 +107,15 @@ def image_sync(
         check_masking(settings, locking.lock.references())
     prune = _prune(parameters, locking)
     report = sync(
-        declared, settings, check_mode, parameters["fail_fast"], stop, limits, locking, prune
+        declared,
+        settings,
+        check_mode,
+        parameters["fail_fast"],
+        stop,
+        limits,
+        locking,
+        prune,
+        _baseline(parameters),
     )
     return _result(report)
 
@@ -131,6 +141,11 @@ def _locking(parameters: Mapping[str, Any]) -> Locking:
     if frozen:
         raise InvalidInput("lock_mode: frozen needs a lock: give lock_file or lock")
     return NO_LOCK
+
+
+def _baseline(parameters: Mapping[str, Any]) -> Baseline | None:
+    given = parameters.get("baseline")
+    return None if given is None else Baseline(parse_lock(given, "the option baseline"))
 
 
 def _prune(parameters: Mapping[str, Any], locking: Locking) -> PruneOptions:

@@ -20,6 +20,8 @@ from .strict_json import check_keys, parse_object
 #: image-layout.md, "oci-layout file"
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
 REF_NAME = "org.opencontainers.image.ref.name"
+#: of a whole layout: it leaves out what is where this lock (its digest) came from
+DELTA = "org.imagesync.bundle.base"
 #: what containerd and docker save call an image; theirs has but its tag as REF_NAME
 _CONTAINERD_NAME = "io.containerd.image.name"
 _MOST_ENTRIES = 200_000

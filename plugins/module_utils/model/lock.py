@@ -14,7 +14,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from .digest import is_digest
+from .digest import digest_of, is_digest
 from .errors import InvalidContent, InvalidInput
 from .platforms import Platform, choose, parse_platform
 from .reference import parse_reference
@@ -60,6 +60,10 @@ class Lock:
     def text(self) -> str:
         """As it is written: keys sorted, so that a change is a change of a few lines."""
         return _text(self.images)
+
+    def digest(self) -> str:
+        """Of its text: to tell one state of it from another."""
+        return digest_of(self.text().encode())
 
     def text_before(self) -> str:
         """As it was; empty where there was nothing."""

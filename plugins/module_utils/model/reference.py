@@ -175,7 +175,7 @@ def _parse_on_disk(transport: str, rest: str) -> Reference:
         raise InvalidInput(f"its {what} must be absolute, or begin with ~")
     if not path.isprintable():
         raise InvalidInput("its path has characters that can't be shown")
-    if colon and "/" in name and _split_name(name)[1] is None:
+    if colon and "/" in name and "@" not in name and _split_name(name)[1] is None:
         name += f"@{digest}" if digest else ""
     if colon:
         check_ref_name(name)

@@ -151,6 +151,13 @@ class Repository(ABC):
     def delete_manifest(self, digest: str) -> Deleted:
         """Removes a manifest, and with it every tag that names it."""
 
+    def base(self) -> str:
+        """Not "" for a delta bundle, whose images may lack blobs: what they are based on."""
+        return ""
+
+    def set_base(self, base: str) -> None:  # noqa: B027 - registries are whole
+        """Makes it a delta bundle."""
+
     def sweep(self) -> str:
         """Told when all deletions are done, to give back what nothing uses; a warning, or "".
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag, is_digest
 from ..model.errors import ImageSyncError, InvalidContent, NotFound, RegistryError
-from ..model.layout import Entry, LayoutIndex, entry_for
+from ..model.layout import DELTA, Entry, LayoutIndex, entry_for
 from ..model.manifest import DEPTH_LIMIT, MEDIA_TYPES, SIZE_LIMIT, Manifest
 from ..model.referrers import check_list
 from ..transport.client import Network
@@ -138,7 +138,7 @@ class LayoutRepository(Repository):
 
     def lacks(self, manifest: Manifest, depth: int = 0) -> str | None:
         """The digest of a part of the image that isn't here; None for one that is whole."""
-        for blob in manifest.unique_blobs():
+        for blob in () if self.base() else manifest.unique_blobs():
             if not blob.foreign and not self.has_blob(blob):
                 return blob.digest
         for child in manifest.children:
@@ -164,7 +164,8 @@ class LayoutRepository(Repository):
 
     def _check_parts(self, manifest: Manifest) -> None:
         """What is taken as being here must be: else it is said as a registry says it."""
-        for part in (*manifest.children, *manifest.unique_blobs()):
+        blobs = () if self.base() else manifest.unique_blobs()
+        for part in (*manifest.children, *blobs):
             if not part.foreign and not self.has_blob(part):
                 raise RegistryError(
                     f"{self.name}: {part.digest}, a part of {manifest.digest}, isn't there",
@@ -191,6 +192,15 @@ class LayoutRepository(Repository):
             return index.with_entry(entry)
 
         self.writer.commit(change)
+
+    def base(self) -> str:
+        """See Repository."""
+        index = self.index()
+        return str(index.annotations.get(DELTA) or "") if index else ""
+
+    def set_base(self, base: str) -> None:
+        """See Repository."""
+        self.writer.commit(lambda index: index.with_annotation(DELTA, base))
 
     # blobs
 

@@ -265,4 +265,4 @@ def _is_concerned(image: Image) -> bool:
     if image.open:
         return image.top is not None
     settled = image.outcome.reason in ("in_sync", "staged") and not image.outcome.failed
-    return wanted == "always" and settled
+    return wanted == "always" and settled and bool(image.outcome.id)

@@ -114,6 +114,7 @@ class Everything(Several):
         source = self.base.source or self.base.destination
         groups = {source.with_tag(name).group for name in names}
         alone = len(groups) < 2 and not self.values.get("destination_path")
+        alone = alone and bool(self.base.destination.repository)
         return [self._named(name, alone) for name in names]
 
     def _named(self, name: str, alone: bool) -> Declared:
@@ -125,7 +126,7 @@ class Everything(Several):
         elif not alone and source.group != source.name:
             template = self.values.get("destination_path") or DEFAULT_PATH
             path = path_of(parse_reference(name), template)
-            destination = parse_reference(f"{destination}/{path}")
+            destination = parse_reference(f"{str(destination).rstrip('/')}/{path}")
         return _read({**self.values, "source": str(source), "destination": str(destination)})
 
 
@@ -210,17 +211,32 @@ def _everything(values: Mapping[str, Any]) -> Everything | None:
     """An entry that names a layout or archive and no image in it, and no tag to write it by."""
     if values.get("state") == "absent" or not (values.get("source") and values.get("destination")):
         return None
-    source, destination = (parse_reference(values[key]) for key in ("source", "destination"))
-    named = source.tag or source.digest or destination.tag or destination.digest
-    if not source.transport or named:
+    source = parse_reference(values["source"])
+    if not source.transport or source.tag or source.digest:
+        return None
+    destination = _root_of(values["destination"])
+    if destination.tag or destination.digest:
         return None
     if source == destination:
         raise InvalidInput(f"source and destination are the same: {destination}")
     # what doesn't depend on the names is checked with one that can't be wrong
     sample = {"source": f"{source}:0", "destination": str(destination.with_tag("0"))}
+    if not destination.repository:
+        sample["destination"] = f"{destination.registry}/x:0"
     base = _read({**values, **sample})
     selection = Selection((), (), Filter(), True)
     return Everything(base._replace(source=source, destination=destination), selection, values)
+
+
+def _root_of(text: str) -> Reference:
+    """A repository, or a registry alone, below which there will be some."""
+    try:
+        return parse_reference(text)
+    except InvalidInput:
+        registry = parse_reference(f"{text.rstrip('/')}/x")
+        if registry.repository != "x":
+            raise
+        return registry._replace(repository="")
 
 
 def _several(values: Mapping[str, Any], selection: Selection) -> Several:

@@ -19,7 +19,7 @@ from typing import Callable
 from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NotFound
 from ..stores.base import Repository
 from ..transport.settings import Settings
-from .declared import Declared, Entry, Several, unique
+from .declared import Declared, Entry, Everything, Several, unique
 from .image import Image
 from .masking import check_masking
 from .workers import Workers
@@ -44,6 +44,9 @@ class Expansion:
             (item if isinstance(item, Several) else None, opened(_declared(item)))
             for item in declared
         ]
+        for several, image in self._items:
+            if isinstance(several, Everything):  # where its images go isn't known yet
+                image.move(several.base.destination)
         #: by the number of the item
         self._found: dict[int, list[Declared]] = {}
 
@@ -126,4 +129,6 @@ def read_tags(repository: Repository | None) -> list[str]:
 
 
 def _declared(item: Entry) -> Declared:
+    if isinstance(item, Everything):
+        return item.base._replace(destination=item.base.source or item.base.destination)
     return item.base if isinstance(item, Several) else item

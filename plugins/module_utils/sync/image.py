@@ -70,15 +70,18 @@ class Image:
     that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
     children that were met, each once. ``proof``: see there. ``made``: an index of some platforms,
     which the source doesn't have. ``locked``: what the lock has of it; ``frozen``: that decides.
+    ``base``: what the far side of a delta bundle has, ``left_out``: blobs that it therefore lacks.
     """
 
     __slots__ = (
         "attached",
+        "base",
         "believed",
         "counted",
         "declared",
         "frozen",
         "kept",
+        "left_out",
         "locked",
         "made",
         "outcome",
@@ -108,6 +111,8 @@ class Image:
         self.locked: Locked | None = None
         self.frozen = False
         self.attached: Attached | None = None
+        self.base: tuple[Locked, ...] = ()
+        self.left_out: set[str] = set()
         self.tree: dict[str, Manifest] = {}
         self.kept: set[str] = set()
         self.whole = False

@@ -291,7 +291,8 @@ def _to_be_proven(image: Image) -> bool:
         return False
     if image.open:
         return image.top is not None
-    return image.outcome.reason in ("in_sync", "staged")
+    # one that a delta bundle leaves out has no id
+    return image.outcome.reason in ("in_sync", "staged") and bool(image.outcome.id)
 
 
 def _batches(images: list[Image]) -> Iterator[list[Image]]:

@@ -79,7 +79,12 @@ class Locking(NamedTuple):
                     outcome.reason == "in_sync" and not outcome.warnings
                 ):
                     self.lock.images.pop(key, None)
-            elif outcome.reason in _THERE and not outcome.failed and outcome.source_digest:
+            elif (
+                outcome.reason in _THERE
+                and not outcome.failed
+                and outcome.source_digest
+                and outcome.id
+            ):
                 self.lock.images[key] = self._entry(image)
 
     def _entry(self, image: Image) -> Locked:

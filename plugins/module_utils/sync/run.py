@@ -20,7 +20,8 @@ from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .attached import Attachments
-from .declared import Declared, Entry, Several
+from .declared import Declared, Entry, Everything, Several
+from .deltas import Baseline, BaseMissing, Deltas
 from .expand import Expansion
 from .image import Image
 from .integrity import Integrity
@@ -68,12 +69,23 @@ def sync(
     limits: Limits = NO_LIMITS,
     locking: Locking = NO_LOCK,
     prune: PruneOptions = NO_PRUNING,
+    baseline: Baseline | None = None,
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
     A failed image doesn't stop the others, unless ``fail_fast``; failures are in the report.
     """
-    call = _Call(declared, settings, check_mode, fail_fast, stop or Stop(), limits, locking, prune)
+    call = _Call(
+        declared,
+        settings,
+        check_mode,
+        fail_fast,
+        stop or Stop(),
+        limits,
+        locking,
+        prune,
+        baseline,
+    )
     try:
         call.run()
     finally:
@@ -92,6 +104,7 @@ class _Call:
         limits: Limits,
         locking: Locking,
         prune: PruneOptions,
+        baseline: Baseline | None,
     ) -> None:
         self._began = time.monotonic()
         self._keys = read_keys(key for entry in declared for key in _signed_by(entry))
@@ -102,7 +115,9 @@ class _Call:
         self._check_mode, self._fail_fast = check_mode, fail_fast
         self._lock = threading.Lock()
         self._limits, self._locking, self._prune = limits, locking, prune
+        self._baseline = baseline
         self._pruned = Pruned([], [], [])
+        self._takes_everything = [entry for entry in declared if isinstance(entry, Everything)]
         self._prune_open = prune.mode != "none"
         self._timer: threading.Timer | None = None
         self._ended = ""
@@ -129,8 +144,11 @@ class _Call:
             self._look_into_lock()
             wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
             unwanted = [i for i in self._images if i.open and i.declared.state == "absent"]
-            Survey(self._workers, self._failed).run(wanted)
+            deltas = Deltas(self._workers, self._failed, self._baseline)
+            deltas.prepare(wanted)
+            Survey(self._workers, self._failed).run([i for i in wanted if i.open])
             Verification(self._keys, self._workers, self._failed).run(wanted)
+            deltas.run(wanted, not self._check_mode)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
             # the transfer lets go of them
@@ -148,7 +166,7 @@ class _Call:
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
                 self._prune_rest(users)
                 self._sweep()
-        except TooMuch as error:
+        except (TooMuch, BaseMissing) as error:
             self._ended = str(error)
         except Cancelled:
             pass
@@ -184,6 +202,13 @@ class _Call:
         if any(image.open or not image.outcome.settled for image in self._images):
             self._prune_open = False
             self._pruned.warnings.append("nothing was pruned, as not all images are at their place")
+            return
+        sources = [entry.base.source for entry in self._takes_everything]
+        if any(source and self._places.repository(source).base() for source in sources):
+            self._prune_open = False
+            self._pruned.warnings.append(
+                "nothing was pruned, as a delta bundle doesn't tell what isn't wanted any more"
+            )
             return
         lock = self._locking.lock
         pruning = Pruning(self._prune, lock, self._places, self._workers, self._check_mode)

@@ -19,6 +19,7 @@ from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, InvalidContent, RegistryError
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..stores.base import TagPage
+from .deltas import settle_left_out, settle_without_source
 from .image import Image
 from .wanted import read_wanted, source_of, wanted_digest
 from .workers import Workers
@@ -123,7 +124,11 @@ class Survey:
         if previous and declared.immutable:
             image.settle("immutable", previous.digest, previous.media_type)
             return
+        if settle_without_source(image):
+            return
         digest = wanted_digest(image)
+        if settle_left_out(image, digest):
+            return
         if declared.destination.digest and declared.destination.digest != digest:
             raise ImageSyncError(
                 f"{declared.source} has the digest {digest}, the destination is declared with "

@@ -127,6 +127,8 @@ class Transfer:
             if child.digest not in image.kept:
                 self._graph.needs(step, self._child_step(image, child.digest, turn))
         for blob in manifest.unique_blobs():
+            if blob.digest in image.left_out:
+                continue
             # check mode asks for what is only inferred: nothing else would notice that it's gone
             known = image.proof.there if self._check_mode else image.kept
             if blob.digest in known:

@@ -68,8 +68,14 @@ class Item(NamedTuple):
         """Where it is written."""
         for one in self.parsed:
             base: Declared = one.base if isinstance(one, Several) else one
-            return base.destination.name
+            return base.destination.group
         return ""
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether it names a layout or archive, and no image in it."""
+        found = self.reference
+        return bool(found and found.transport and not found.tag and not found.digest)
 
     @property
     def absent(self) -> bool:
@@ -151,8 +157,7 @@ def place(
     found, said = [], Counter[str]()
     for item in items:
         try:
-            destination = where.destination(item.image.get("destination") or "", item.source)
-            image = {**item.image, "destination": destination}
+            image = {**item.image, **_destination(item, where)}
             found.append(item._replace(image=image, parsed=tuple(_read(image, options))))
         except InvalidInput as error:
             said[str(error)] += 1
@@ -163,6 +168,29 @@ def place(
         for problem, count in said.items()
         if count > _SAID_OF_EACH
     ]
+    return found
+
+
+def _destination(item: Item, where: Place) -> dict[str, Any]:
+    own = str(item.image.get("destination") or "")
+    if item.is_everything and not own:
+        # each image's name in the bundle makes its path, where the bundle is
+        return {"destination": where.root, "destination_path": where.path}
+    several = item.image.get("tags") is not None or item.image.get("filter") is not None
+    found: dict[str, Any] = {"destination": where.destination(own, item.source, not several)}
+    if several and where.is_bundle and not own:
+        found["destination_tag"] = "{tag}"  # a bundle calls images by their sources
+    return found
+
+
+def take_from(bundle: str, items: Iterable[Item]) -> list[Item]:
+    """The entries with their sources in a bundle, in place of the registries."""
+    found = []
+    for item in items:
+        reference = item.reference
+        if bundle and reference is not None and not reference.transport:
+            item = item._replace(image={**item.image, "source": f"{bundle}:{reference}"})
+        found.append(item)
     return found
 
 

@@ -36,12 +36,14 @@ def full_path(folder: Path, value: Any) -> str:
     return os.path.realpath(folder / Path(str(value)).expanduser()) if value else ""
 
 
-def load_lock(path: str) -> Lock:
-    """The lock in a file, an empty one where there is no file; raises InvalidInput."""
-    name = f"mirror_lock_file {path}"
+def load_lock(path: str, variable: str = "mirror_lock_file", must_exist: bool = False) -> Lock:
+    """The lock in a file, an empty one where there may be no file; raises InvalidInput."""
+    name = f"{variable} {path}"
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
+        if must_exist:
+            raise InvalidInput(f"{name} doesn't exist") from None
         return Lock()
     except OSError as error:
         raise InvalidInput(f"{name}: {error.strerror or error}") from None

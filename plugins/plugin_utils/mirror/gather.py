@@ -53,6 +53,8 @@ def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> l
             found += read_images_file(folder / Path(name).expanduser())
         except InvalidInput as error:
             problems.append(str(error))
+    elif not lists and variables.get("mirror_source"):
+        found.append(Written("mirror_source", variables["mirror_source"]))
     elif not lists:
         problems.append(
             "no images are declared: set mirror_images, a variable whose name begins with "

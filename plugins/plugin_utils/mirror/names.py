@@ -46,11 +46,11 @@ OWN = (
     "mirror_only",
     "mirror_shard",
     "mirror_report_file",
+    "mirror_source",
+    "mirror_baseline_lock_file",
 )
 #: of later versions: to pass them over would let in, or move, what the user doesn't want
 NOT_YET = (
-    "mirror_source",
-    "mirror_baseline_lock_file",
     "mirror_gate_tasks",
     "mirror_min_age",
     "mirror_backup_tag",

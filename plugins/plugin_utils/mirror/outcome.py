@@ -43,9 +43,16 @@ def message(result: Mapping[str, Any]) -> str:
     return "\n".join(line.rstrip() for line in lines if line.strip())
 
 
-def facts(result: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts of the role, from what image_sync returned."""
-    images = [image for image in result.get("images") or () if isinstance(image, Mapping)]
+def facts(result: Mapping[str, Any], bundle: str = "") -> dict[str, Any]:
+    """The facts of the role, from what image_sync returned.
+
+    ``bundle``: what images were taken from, which call them by their own sources.
+    """
+    images: list[_Image] = [
+        {**image, "source": str(image.get("source") or "").removeprefix(f"{bundle}:")}
+        for image in result.get("images") or ()
+        if isinstance(image, Mapping)
+    ]
     return {
         "mirror_result": dict(result),
         "mirror_ids": {

@@ -10,6 +10,11 @@ import re
 from typing import Any, NamedTuple
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.path_template import (
+    DEFAULT_PATH,
+    check_path,
+    path_of,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     Reference,
     parse_reference,
@@ -17,8 +22,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.reference
 
 from .values import text
 
-DEFAULT_PATH = "{repository}"
-_PARTS = ("registry", "repository", "name")
+_BUNDLE = re.compile(r"(?:oci|oci-archive|docker-archive):")
 
 
 class Place(NamedTuple):
@@ -27,8 +31,11 @@ class Place(NamedTuple):
     root: str = ""
     path: str = DEFAULT_PATH
 
-    def destination(self, own: str, source: str) -> str:
-        """The destination of an image: its own if it has one; raises InvalidInput."""
+    def destination(self, own: str, source: str, tagged: bool = True) -> str:
+        """The destination of an image: its own if it has one; raises InvalidInput.
+
+        ``tagged``: its source has a tag, if only the default one.
+        """
         if own and is_full(own):
             return own
         if not self.root:
@@ -39,36 +46,37 @@ class Place(NamedTuple):
             )
         if not own and not source:
             raise InvalidInput("it has neither a source nor a destination")
-        return f"{self.root}/{own or self._path_of(parse_reference(source))}"
+        if self.is_bundle:
+            return f"{self.root}:{own or self._name_of(parse_reference(source), tagged)}"
+        return f"{self.root}/{own or path_of(parse_reference(source), self.path)}"
 
-    def _path_of(self, source: Reference) -> str:
-        parts = {
-            "registry": source.registry.replace(":", "_"),
-            "repository": source.repository,
-            "name": source.repository.rpartition("/")[2],
-        }
-        return re.sub(r"\{(\w+)\}", lambda match: parts[match.group(1)], self.path)
+    @property
+    def is_bundle(self) -> bool:
+        """Whether images go to a layout or archive on disk."""
+        return bool(_BUNDLE.match(self.root))
+
+    def _name_of(self, source: Reference, tagged: bool) -> str:
+        """In a bundle an image has its full source reference as its name."""
+        if source.transport:
+            return source.tag or source.group
+        if not tagged:
+            return source.name
+        named = source.with_default_tag()
+        return str(named._replace(digest=None) if named.tag else named)
 
 
 def read_place(destination: Any, path: Any) -> Place:
     """From the values of the two variables; raises InvalidInput that names the variable."""
     template = DEFAULT_PATH if path is None else text(path, "mirror_path")
-    known = "|".join(_PARTS)
-    if re.search(r"[{}]", re.sub(rf"\{{(?:{known})\}}", "", template)):
-        raise InvalidInput(
-            f"mirror_path {template!r}: only {{registry}}, {{repository}} and {{name}} may stand "
-            "in braces"
-        )
-    template = template.strip("/")
-    if not template:
-        raise InvalidInput("mirror_path is empty")
-    return Place(_root(destination), template)
+    return Place(_root(destination), check_path(template, "mirror_path"))
 
 
 def _root(destination: Any) -> str:
     if destination is None:
         return ""
     root = text(destination, "mirror_destination").strip().removeprefix("docker://").rstrip("/")
+    if _BUNDLE.match(root):
+        return read_bundle(root, "mirror_destination")
     if not is_full(f"{root}/x"):
         raise InvalidInput(
             f"mirror_destination {root!r} names no registry; write it as in "
@@ -81,9 +89,22 @@ def _root(destination: Any) -> str:
     return root
 
 
+def read_bundle(value: Any, variable: str) -> str:
+    """A layout or archive as a whole; raises InvalidInput that names the variable."""
+    try:
+        found = parse_reference(text(value, variable))
+    except InvalidInput as error:
+        raise InvalidInput(f"{variable} {value!r}: {error}") from None
+    if not found.transport or found.tag or found.digest:
+        raise InvalidInput(
+            f"{variable} {value!r} must be a bundle as a whole, as in oci:/srv/bundle"
+        )
+    return found.name
+
+
 def is_full(reference: str) -> bool:
     """Whether it begins with a registry, by Docker's rule, or says another kind of place."""
-    if re.match(r"docker://|oci(?:-archive)?:[/~]", reference):
+    if re.match(r"docker://|(?:oci|oci-archive|docker-archive):[/~]", reference):
         return True
     first, slash, _rest = reference.partition("/")
     return bool(slash) and ("." in first or ":" in first or first == "localhost")

@@ -18,7 +18,7 @@ from . import choosing, entries
 from .files import base_folder, full_path, load_lock
 from .gather import gather
 from .options import read_options
-from .places import Place, read_place
+from .places import Place, read_bundle, read_place
 from .reports import check_ending
 from .values import kind, text
 
@@ -31,16 +31,21 @@ def make_plan(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     problems: list[str] = []
     folder = base_folder(facts)
     where = _place(variables, problems)
+    source = _source(variables.get("mirror_source"), problems)
     options = read_options(variables, problems)
     items = entries.normalise(gather(variables, folder, problems), problems)
+    _check_everything(items, variables, problems)
     items = choosing.without(items, variables.get("mirror_exclude"), problems)
     if where:
         items = entries.place(items, where, options, problems)
         items = entries.each_once(items, problems)
     wanted = choosing.only(items, variables.get("mirror_only"), problems)
+    items = entries.take_from(source, items)
     plan = {
         "host": str(facts["inventory_hostname"]),
         "destination": where.root if where else "",
+        "source": source,
+        "baseline": _baseline(variables, where, folder, problems),
         "entries": [_entry(*pair) for pair in zip(items, wanted, strict=True)],
         "options": options,
         "shard": _shard(variables.get("mirror_shard"), problems),
@@ -75,12 +80,46 @@ def _place(variables: Mapping[str, Any], problems: list[str]) -> Place | None:
         return None
 
 
+def _source(value: Any, problems: list[str]) -> str:
+    try:
+        return read_bundle(value, "mirror_source") if value else ""
+    except InvalidInput as error:
+        problems.append(str(error))
+        return ""
+
+
+def _check_everything(
+    items: list[entries.Item], variables: Mapping[str, Any], problems: list[str]
+) -> None:
+    """What is in a bundle is known on its host only."""
+    for name in ("mirror_exclude", "mirror_only"):
+        if variables.get(name) and any(item.is_everything for item in items):
+            problems.append(f"{name} needs the images by name: list them in mirror_images")
+
+
+def _baseline(
+    variables: Mapping[str, Any], where: Place | None, folder: Path, problems: list[str]
+) -> Any:
+    name = "mirror_baseline_lock_file"
+    value = variables.get(name)
+    if not value:
+        return None
+    try:
+        if where and not where.is_bundle:
+            raise InvalidInput(f"{name} is for bundles as mirror_destination, as oci:/srv/bundle")
+        return load_lock(full_path(folder, text(value, name)), name, True).document()
+    except InvalidInput as error:
+        problems.append(str(error))
+        return None
+
+
 def _entry(item: entries.Item, wanted: bool) -> dict[str, Any]:
     return {
         "image": item.image,
         "repository": item.repository,
         "places": [str(one.destination) for one in item.places()],
         "by_pattern": item.by_pattern,
+        "everything": item.is_everything,
         "absent": item.absent,
         "wanted": wanted,
     }

@@ -112,6 +112,8 @@ def _declared(mine: Entries, everything: Entries) -> list[str]:
         if entry["absent"]:
             continue
         found.update(dict.fromkeys(entry["places"]))
-        if entry["by_pattern"] and entry["image"] not in selecting:
+        # where the images of a whole bundle go, only its host can tell
+        whole = entry.get("everything")
+        if entry["by_pattern"] and not whole and entry["image"] not in selecting:
             found[entry["repository"]] = None
     return sorted(found)
