@@ -10,7 +10,7 @@ DEV = $(if $(PYTHON),"$(PYTHON)" tools/dev.py,$(error No Python 3.11 or later wa
 help:
 	@echo 'make test    everything, on every Python found (some minutes)'
 	@echo 'make check   format, lint, types and unit tests on one Python (for while you work)'
-	@echo 'make demo    see the collection at work between registries on this machine'
+	@echo 'make demo    see the collection at work on this machine, between registries or folders'
 	@echo 'make bench   measure it beside other tools (about 20 minutes; QUICK=1, ROUNDS=5, ONLY=many-small,growth)'
 	@echo 'make bench-faults   what becomes of an image when something goes wrong, beside skopeo (a few minutes)'
 	@echo 'make soak    thousands of images, faults at random, two runs at once (minutes; SEED=1, IMAGES=2000)'

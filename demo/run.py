@@ -16,14 +16,15 @@ from pathlib import Path
 from types import FrameType
 
 from ansible_collections.imagesync.registry.demo.image import hello_image, program_in
-from ansible_collections.imagesync.registry.demo.registries import NoRegistry, two_registries
+from ansible_collections.imagesync.registry.demo.stage import Layouts, Stage, stage
 from ansible_collections.imagesync.registry.tests.support.content import Image
-from ansible_collections.imagesync.registry.tests.support.push import Repository, push
 
 DEMO = Path(__file__).resolve().parent
 PLAYBOOK = DEMO / "mirror.yml"
 MANIFEST = DEMO.parent / ".build" / "demo" / "deployment.yml"
 IMAGE, VERSION = "demo/hello", "1.0"
+#: to see it without registries where these can be had
+ON_DISK = "--on-disk"
 MACHINES = {"x86_64": "amd64", "aarch64": "arm64"}
 
 
@@ -32,18 +33,15 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _stop)
     try:
-        with two_registries() as (upstream, mirror):
+        with stage(IMAGE, VERSION, ON_DISK in sys.argv[1:]) as place:
             image = hello_image(VERSION)
-            push(image, f"{upstream}/{IMAGE}:{VERSION}")
-            _introduce(image, upstream, mirror)
-            code = _play(upstream, mirror)
+            place.put(image)
+            _introduce(image, place)
+            code = _play(place)
             if code == 0:
-                _run_what_was_mirrored(mirror, image)
-    except NoRegistry as error:
-        print(error, file=sys.stderr)
-        return 1
+                _run_what_was_mirrored(place, image)
     except KeyboardInterrupt:
-        print("\nStopped, and so are the registries.", file=sys.stderr)
+        print("\nStopped, and nothing runs any more.", file=sys.stderr)
         return 130
     print(CLOSING if code == 0 else "\nThe demo did not go as it should: see above.")
     return code
@@ -53,12 +51,11 @@ def _stop(_signal: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _introduce(image: Image, upstream: str, mirror: str) -> None:
+def _introduce(image: Image, place: Stage) -> None:
     print(
         f"""
-Two registries run on this machine until the demo ends:
-  {upstream}  "upstream": holds the image {IMAGE}:{VERSION}, {_platforms(image)}
-  {mirror}  "mirror": empty
+{place.told}
+The image is made for {_platforms(image)}.
 Ansible now runs this playbook: {os.path.relpath(PLAYBOOK)}
 """,
         flush=True,
@@ -70,13 +67,14 @@ def _platforms(image: Image) -> str:
     return " and ".join(names)
 
 
-def _play(upstream: str, mirror: str) -> int:
+def _play(place: Stage) -> int:
     """Run the playbook as a user would, and return its exit code."""
     MANIFEST.parent.mkdir(parents=True, exist_ok=True)
     values = {
-        "source": f"{upstream}/{IMAGE}:{VERSION}",
-        "destination": f"{mirror}/{IMAGE}:{VERSION}",
+        "source": place.source,
+        "destination": place.destination,
         "manifest": MANIFEST,
+        "requests": "0" if isinstance(place, Layouts) else "2",
     }
     command = ["ansible-playbook", str(PLAYBOOK)]
     for name, value in values.items():
@@ -91,13 +89,13 @@ def _play(upstream: str, mirror: str) -> int:
             process.wait()
 
 
-def _run_what_was_mirrored(mirror: str, image: Image) -> None:
+def _run_what_was_mirrored(place: Stage, image: Image) -> None:
     """Take the program out of the mirror's image and start it, where this machine can."""
     architecture = MACHINES.get(platform.machine()) if sys.platform == "linux" else None
     for child in image.children:
         if child.platform and child.platform["architecture"] == architecture:
-            with Repository(mirror, IMAGE) as repository, tempfile.TemporaryDirectory() as folder:
-                layer = repository.blob(child.document["layers"][0]["digest"])
+            with tempfile.TemporaryDirectory() as folder:
+                layer = place.blob(child.document["layers"][0]["digest"])
                 program = Path(folder, "hello")
                 program.write_bytes(program_in(layer))
                 program.chmod(0o755)

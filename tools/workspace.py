@@ -151,7 +151,7 @@ def install_programs(stage: Stage) -> None:
 
 
 def install_registry(stage: Stage) -> None:
-    """Install docker-registry where it is missing; the demo can do with a container engine too."""
+    """Install docker-registry where it is missing; the demo can do without."""
     if shutil.which("docker-registry"):
         stage.note = "there already"
         return
@@ -159,9 +159,8 @@ def install_registry(stage: Stage) -> None:
         install_packages(stage, [PROGRAMS["docker-registry"]])
     except StageFailed as error:
         engines = [engine for engine in ("docker", "podman") if shutil.which(engine)]
-        if not engines:
-            raise StageFailed(f"{error}, or Docker, or Podman") from error
-        stage.note = f"not installed; {' or '.join(engines)} may do"
+        instead = f"{' or '.join(engines)} may do" if engines else "folders on disk will do"
+        stage.note = f"not installed ({error}); {instead}"
 
 
 def install_packages(stage: Stage, packages: list[str]) -> None:

@@ -16,7 +16,9 @@ description:
   - Lookups run on the controller. The registry must be reachable from there, and auth files are those of the controller.
 options:
   _terms:
-    description: Image references.
+    description:
+      - Image references, or images on the controller's disk, as C(oci:/directory:name), C(oci-archive:/file:name) or
+        C(docker-archive:/file:name:tag).
     required: true
   format:
     description:

@@ -19,7 +19,9 @@ description:
   - Lookups run on the controller. The registry must be reachable from there, and auth files are those of the controller.
 options:
   _terms:
-    description: Repositories, without a tag.
+    description:
+      - Repositories, without a tag. In a layout or an archive on the controller's disk that is what the names begin with, as
+        C(oci:/directory:quay.io/team/app).
     required: true
   tags:
     description:

@@ -21,7 +21,9 @@ extends_documentation_fragment:
   - imagesync.registry._connection.limits
 options:
   images:
-    description: The images to look at, as references with a tag or a digest.
+    description:
+      - The images to look at, as references with a tag or a digest, or on the host's disk, as
+        O(imagesync.registry.image_sync#module:source) has them.
     type: list
     elements: str
     required: true

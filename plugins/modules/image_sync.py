@@ -439,6 +439,17 @@ EXAMPLES = r"""
       - destination: registry.example.com/mirror/nginx:1.25
         state: absent
 
+- name: Pack an image for a place without a network
+  imagesync.registry.image_sync:
+    source: docker.io/library/nginx:1.27
+    destination: oci:/srv/bundle:docker.io/library/nginx:1.27
+
+- name: Push all images of an archive there, below mirror
+  imagesync.registry.image_sync:
+    source: docker-archive:/srv/k3s-airgap-images-amd64.tar.gz
+    destination: registry.example.com/mirror
+    destination_path: '{repository}'
+
 - name: Put a new version there for testing, without moving its tag
   imagesync.registry.image_sync:
     source: ghcr.io/example/app:2.0

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from .descriptor import Descriptor, parse_descriptor
@@ -49,12 +50,11 @@ class LayoutIndex:
         self.entries = tuple(entries)
         self.rest = dict(rest or {"schemaVersion": 2, "mediaType": OCI_INDEX})
         self._named: defaultdict[str, list[Entry]] = defaultdict(list)
-        self._called: defaultdict[str, list[Entry]] = defaultdict(list)
+        self._called: dict[str, list[Entry]] = {}
         for entry in self.entries:
             for name in entry.names:
                 self._named[name].append(entry)
-            for name in {full_name(name) for name in entry.names}:
-                self._called[name].append(entry)
+        self._raw: bytes | None = None
         #: media types by digest
         self.types = {e.descriptor.digest: e.descriptor.media_type for e in self.entries}
 
@@ -70,7 +70,13 @@ class LayoutIndex:
 
     def find(self, name: str) -> list[Entry]:
         """The entries of this name, however it is written: ``busybox`` is one of Docker's."""
-        return self._named.get(name) or self._called.get(full_name(name)) or []
+        if name in self._named:
+            return self._named[name]
+        if not self._called and self._named:
+            for entry in self.entries:
+                for full in {_full(one) for one in entry.names}:
+                    self._called.setdefault(full, []).append(entry)
+        return self._called.get(_full(name)) or []
 
     def one(self, name: str) -> Entry | None:
         """The entry of this name; raises InvalidContent where several say different things."""
@@ -81,12 +87,27 @@ class LayoutIndex:
 
     def with_entry(self, entry: Entry) -> LayoutIndex:
         """With this one, in the place of those that have its name."""
+        if entry.descriptor.digest not in self.types and not any(map(self.find, entry.names)):
+            return self._grown(entry)
         same = [e for e in self.entries if e.descriptor.digest == entry.descriptor.digest]
         if same and not entry.names:
             return self
         old = {id(one) for name in entry.names for one in self.find(name)}
         old.update(id(one) for one in same if not one.names)  # it has a name now
         return LayoutIndex([*(e for e in self.entries if id(e) not in old), entry], self.rest)
+
+    def _grown(self, entry: Entry) -> LayoutIndex:
+        """With one more entry, of which nothing is here: by far the most common change."""
+        found = LayoutIndex((), self.rest)
+        found.entries = (*self.entries, entry)
+        found._named = self._named.copy()
+        found._called = self._called.copy()
+        for name in entry.names:
+            found._named[name] = [entry]
+            if found._called:
+                found._called[_full(name)] = [entry]
+        found.types = {**self.types, entry.descriptor.digest: entry.descriptor.media_type}
+        return found
 
     def without_name(self, name: str) -> LayoutIndex:
         """Without the entries of this name."""
@@ -109,6 +130,11 @@ class LayoutIndex:
 
     def raw(self) -> bytes:
         """The file's content: the same whatever the order in which the images came."""
+        if self._raw is None:
+            self._raw = self._to_json()
+        return self._raw
+
+    def _to_json(self) -> bytes:
         ordered = sorted(self.entries, key=lambda e: (not e.names, e.names, e.descriptor.digest))
         document = {**self.rest, "manifests": [dict(entry.document) for entry in ordered]}
         return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
@@ -158,6 +184,11 @@ def check_marker(raw: bytes, where: str) -> None:
     version = parse_object(raw, where).get("imageLayoutVersion")
     if not isinstance(version, str) or not version.startswith("1."):
         raise InvalidContent(f"{where} has the version {str(version)[:40]!r}, and not 1.0.0")
+
+
+@lru_cache(maxsize=100_000)
+def _full(name: str) -> str:
+    return full_name(name)
 
 
 def full_name(name: str) -> str:

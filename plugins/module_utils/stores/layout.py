@@ -58,7 +58,7 @@ class LayoutRepository(Repository):
         state = self.files.state(INDEX)
         with self._lock:
             if self._index is None or self._index[0] != state:
-                found = read_index(self.files)
+                found = self.writer.known(state) or read_index(self.files)
                 if found is None:  # somebody else may just be making it
                     return None
                 self._index = state, found

@@ -55,6 +55,10 @@ class Writer:
         """Changes ``index.json``; what others have changed meanwhile stays. Raises DiskError."""
         raise DiskError(f"{self._where} can only be read")
 
+    def known(self, state: object) -> LayoutIndex | None:
+        """The index, where it was written by us in this ``state`` of its file."""
+        return None
+
     def sweep(self) -> str:
         """Deletes blobs that nothing uses; a warning where that can't be done now."""
         return ""

@@ -54,6 +54,8 @@ class LayoutWriter(Writer):
         self._root = self._marker = -1
         self._folders: dict[str, int] = {}
         self._pending: list[_Ticket] = []
+        #: the index that was written last, and the state of its file then
+        self._last: tuple[object, LayoutIndex] | None = None
 
     # beginning and end
 
@@ -177,7 +179,7 @@ class LayoutWriter(Writer):
             for folder in list(self._folders.values()):
                 os.fsync(folder)  # what the index will name is there before it
             with self._held(root):
-                old = read_index(self._files)
+                old = self.known(self._files.state(INDEX)) or read_index(self._files)
                 if old is None:
                     raise InvalidContent(f"{self.path}/{MARKER} is gone")
                 new = old
@@ -185,6 +187,12 @@ class LayoutWriter(Writer):
                     new = change(new)
                 if new is not old and new.raw() != old.raw():
                     self._replace(root, INDEX, new.raw())
+                    self._last = self._files.state(INDEX), new
+
+    def known(self, state: object) -> LayoutIndex | None:
+        """See Writer."""
+        last = self._last
+        return last[1] if last and last[0] == state else None
 
     # deletion
 

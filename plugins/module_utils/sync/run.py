@@ -245,7 +245,7 @@ class _Call:
             self._timer.cancel()
         self._network.pace.cancel()
         self._workers.close()
-        if not self._stop.requested:  # else a thread may still be at work there
+        if self._workers.ended:  # else one may still be at work there
             self._places.close()
         self._network.close()
 

@@ -105,6 +105,11 @@ class Workers:
             # one that waits for a slow server is left behind, and ends with the process
             thread.join(max(0.0, until - time.monotonic()) if self._hurried() else None)
 
+    @property
+    def ended(self) -> bool:
+        """Whether no thread is left, after ``close``."""
+        return not any(thread.is_alive() for thread in self._threads)
+
     def _work(self) -> None:
         while True:
             with self._state:

@@ -175,7 +175,8 @@ def _destination(item: Item, where: Place) -> dict[str, Any]:
     own = str(item.image.get("destination") or "")
     if item.is_everything and not own:
         # each image's name in the bundle makes its path, where the bundle is
-        return {"destination": where.root, "destination_path": where.path}
+        root = where.root if "/" in where.root else f"{where.root}/"
+        return {"destination": root, "destination_path": where.path}
     several = item.image.get("tags") is not None or item.image.get("filter") is not None
     found: dict[str, Any] = {"destination": where.destination(own, item.source, not several)}
     if several and where.is_bundle and not own:

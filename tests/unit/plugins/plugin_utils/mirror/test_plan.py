@@ -392,3 +392,87 @@ def test_misspelt_variables_are_noticed() -> None:
     assert misspelt(names) == [
         "the variable mirror_platform isn't read by the role; is mirror_platforms meant?"
     ]
+
+
+DIGEST = "sha256:" + "a" * 64
+BUNDLE = "oci:/srv/bundle"
+
+
+@pytest.mark.parametrize(
+    ("entry", "expected"),
+    [
+        ("busybox:1.36", f"{BUNDLE}:docker.io/library/busybox:1.36"),
+        ("busybox", f"{BUNDLE}:docker.io/library/busybox:latest"),
+        (f"quay.io/a/b@{DIGEST}", f"{BUNDLE}:quay.io/a/b@{DIGEST}"),
+        (f"quay.io/a/b:1@{DIGEST}", f"{BUNDLE}:quay.io/a/b:1"),
+        ("localhost:5000/b:1", f"{BUNDLE}:localhost:5000/b:1"),
+        ({"source": "quay.io/a/b", "tags": ["1.x"]}, f"{BUNDLE}:quay.io/a/b"),
+        ({"source": "quay.io/a/b:1", "destination": "own/name:2"}, f"{BUNDLE}:own/name:2"),
+        ({"source": "quay.io/a/b:1", "destination": "oci:/other:x"}, "oci:/other:x"),
+    ],
+)
+def test_in_a_bundle_images_have_their_source_s_name(entry: Any, expected: str) -> None:
+    found = plan(images=[entry], destination=f"{BUNDLE}/", path="{name}")
+    assert destinations(found) == [expected]
+    assert all(place.startswith("oci:/") for place in found["entries"][0]["places"])
+
+
+def test_selected_tags_have_full_names_in_a_bundle() -> None:
+    entry = {"source": "quay.io/a/b", "tags": ["1.0", "2.0"]}
+    (found,) = plan(images=[entry], destination=BUNDLE, destination_tag="x-{tag}")["entries"]
+    assert found["places"] == [f"{BUNDLE}:quay.io/a/b:2.0", f"{BUNDLE}:quay.io/a/b:1.0"]
+    assert found["repository"] == f"{BUNDLE}:quay.io/a/b"
+
+
+def test_images_are_taken_from_a_bundle() -> None:
+    entries = ["busybox:1.36", {"source": "quay.io/a/b", "tags": ["1.x"]}, "quay.io/c/d:1"]
+    found = plan(images=entries, source=BUNDLE, exclude=["quay.io/c/d:1"], only=["busybox:1.36"])
+    assert [entry["image"]["source"] for entry in found["entries"]] == [
+        f"{BUNDLE}:docker.io/library/busybox:1.36",
+        f"{BUNDLE}:quay.io/a/b",
+    ]
+    assert destinations(found) == [f"{HOME}/library/busybox", f"{HOME}/a/b"]
+    assert found["entries"][0]["places"] == [f"{HOME}/library/busybox:1.36"]
+    assert [entry["wanted"] for entry in found["entries"]] == [True, False]
+
+
+@pytest.mark.parametrize("root", [HOME, "localhost:5000/"])
+def test_without_a_list_all_of_a_bundle_is_taken(root: str) -> None:
+    found = plan(source="oci-archive:/srv/b.tar", destination=root, path="{registry}/{name}")
+    (entry,) = found["entries"]
+    assert entry["image"] == {
+        "source": "oci-archive:/srv/b.tar",
+        "destination": root,
+        "destination_path": "{registry}/{name}",
+    }
+    assert (entry["everything"], entry["by_pattern"], entry["places"]) == (True, True, [])
+    assert plan(source=BUNDLE, images=[])["entries"] == []
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"source": "busybox:1"}, "mirror_source 'busybox:1' must be a bundle as a whole"),
+        ({"source": f"{BUNDLE}:x:1"}, "must be a bundle as a whole"),
+        ({"source": "oci:srv"}, "must be absolute"),
+        ({"destination": f"{BUNDLE}:x:1", "images": ["a"]}, "must be a bundle as a whole"),
+        ({"destination": "oci:srv", "images": ["a"]}, "must be absolute"),
+        ({"source": BUNDLE, "only": ["a"]}, "mirror_only needs the images by name"),
+        ({"source": BUNDLE, "exclude": ["a"]}, "mirror_exclude needs the images by name"),
+        ({"baseline_lock_file": "x", "images": ["a"]}, "is for bundles as mirror_destination"),
+        (
+            {"baseline_lock_file": "none.json", "images": ["a"], "destination": BUNDLE},
+            "mirror_baseline_lock_file /nowhere/none.json doesn't exist",
+        ),
+    ],
+)
+def test_what_is_wrong_about_bundles(variables: dict[str, Any], reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason):
+        plan(**variables)
+
+
+def test_a_baseline_is_read_on_the_controller(tmp_path: Path) -> None:
+    (tmp_path / "far.json").write_text('{"version": 1, "images": {}}')
+    found = plan(tmp_path, images=["a"], destination=BUNDLE, baseline_lock_file="far.json")
+    assert found["baseline"] == {"version": 1, "images": {}}
+    assert plan(images=["a"])["baseline"] is None
