@@ -10,16 +10,13 @@ without a name, as there is no other way to begin reading in the middle.
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
+import importlib
 import os
 import posixpath
 import stat
 import tarfile
 import tempfile
 import threading
-import zlib
 from typing import IO, Any
 
 from ..model.errors import DiskError, InvalidContent
@@ -31,7 +28,7 @@ _MOST_GROWTH, _ANY_GROWTH = 200, 1 << 30
 _PIECE = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
 MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", _ZSTD: "zstd"}
-_DAMAGED = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError)
+_DAMAGED = (EOFError, OSError, ValueError, tarfile.TarError)
 
 
 def compression_of(beginning: bytes) -> str:
@@ -122,7 +119,7 @@ class TarFiles(Files):
                 while True:
                     try:
                         piece = plain.read(_PIECE)
-                    except _DAMAGED as error:
+                    except Exception as error:  # each kind of compression has errors of its own
                         raise InvalidContent(
                             f"{self.path} can't be decompressed ({self.compression}): {error}"
                         ) from None
@@ -152,12 +149,22 @@ class TarFiles(Files):
 
 
 def _opened(compression: str, file: IO[bytes], path: str) -> Any:
-    if compression == "gzip":
-        return gzip.GzipFile(fileobj=file, mode="rb")
-    if compression == "xz":
-        return lzma.LZMAFile(file)
-    if compression == "bzip2":
-        return bz2.BZ2File(file)
+    """What reads it decompressed; some Pythons are built without one or the other."""
+    try:
+        if compression == "gzip":
+            return importlib.import_module("gzip").GzipFile(fileobj=file, mode="rb")
+        if compression == "xz":
+            return importlib.import_module("lzma").LZMAFile(file)
+        if compression == "bzip2":
+            return importlib.import_module("bz2").BZ2File(file)
+    except ImportError:
+        raise InvalidContent(
+            f"{path} is compressed with {compression}, which this Python can't read: unpack it"
+        ) from None
+    return _zstd(file, path)
+
+
+def _zstd(file: IO[bytes], path: str) -> Any:
     try:
         from compression import zstd  # type: ignore[import-not-found,unused-ignore]
 

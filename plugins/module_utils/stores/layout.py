@@ -15,15 +15,15 @@ from collections.abc import Iterable, Iterator
 
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag, is_digest
-from ..model.errors import ImageSyncError, InvalidContent, NotFound, RegistryError
+from ..model.errors import InvalidContent, NotFound, RegistryError
 from ..model.layout import DELTA, Entry, LayoutIndex, entry_for
 from ..model.manifest import DEPTH_LIMIT, MEDIA_TYPES, SIZE_LIMIT, Manifest
 from ..model.referrers import check_list
 from ..transport.client import Network
 from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
-from .files import File, Files
+from .disk_blob import DiskBlob
+from .files import Files
 from .layout_files import INDEX, MARKER, Change, Writer, blob_path, read_index
-from .verified import verified
 
 #: tags of what belongs to another image (OCI's tag schema, and cosign's) begin so
 _ATTACHED = ("sha256-", "sha384-", "sha512-")
@@ -42,6 +42,8 @@ class LayoutRepository(Repository):
         self._bad: set[str] = set()
         #: the subjects of manifests, "" for none
         self._subjects: dict[str, str] = {}
+        #: what it is to be based on, as a delta
+        self._base = ""
         #: whether something was taken out of the index, or something else put in its place
         self.freed = False
 
@@ -179,7 +181,7 @@ class LayoutRepository(Repository):
     def keep(self, manifest: Manifest) -> None:
         """See Repository."""
         entry = entry_for(manifest.descriptor(), None)
-        self.writer.commit(lambda index: index.with_entry(entry))
+        self._commit(lambda index: index.with_entry(entry))
 
     def _set(self, tag: str, manifest: Manifest) -> None:
         entry = entry_for(manifest.descriptor(), tag)
@@ -191,16 +193,23 @@ class LayoutRepository(Repository):
             self.freed = self.freed or bool(old)
             return index.with_entry(entry)
 
-        self.writer.commit(change)
+        self._commit(change)
 
     def base(self) -> str:
         """See Repository."""
         index = self.index()
-        return str(index.annotations.get(DELTA) or "") if index else ""
+        return self._base or (str(index.annotations.get(DELTA) or "") if index else "")
 
     def set_base(self, base: str) -> None:
         """See Repository."""
-        self.writer.commit(lambda index: index.with_annotation(DELTA, base))
+        self._base = base  # it is written with what comes next, or at the end
+
+    def _commit(self, change: Change) -> None:
+        base = self._base
+        if base:
+            self.writer.commit(lambda index: change(index).with_annotation(DELTA, base))
+        else:
+            self.writer.commit(change)
 
     # blobs
 
@@ -235,7 +244,7 @@ class LayoutRepository(Repository):
             raise InvalidContent(
                 f"{file.where} has {file.size} bytes, its descriptor says {blob.size}"
             )
-        return _DiskBlob(file, blob, self._network, counted)
+        return DiskBlob(file, blob, self._network, counted)
 
     def read_blob(self, blob: Descriptor) -> bytes:
         """See Repository."""
@@ -346,7 +355,7 @@ class LayoutRepository(Repository):
             gone[:] = [len(index.entries) - len(changed.entries)]
             return changed
 
-        self.writer.commit(counting)
+        self._commit(counting)
         self.freed = self.freed or bool(gone and gone[0])
         return Deleted.DELETED if gone and gone[0] else Deleted.GONE
 
@@ -356,35 +365,12 @@ class LayoutRepository(Repository):
 
     def finish(self) -> None:
         """See Repository."""
+        index = self.index() if self._base else None
+        if self._base and (index is None or index.annotations.get(DELTA) != self._base):
+            self._commit(lambda index: index)
         self.writer.finish()
 
     def close(self) -> None:
         """See Repository."""
         self.writer.close()
         self.files.close()
-
-
-class _DiskBlob(BlobReader):
-    """A blob as it comes from the disk."""
-
-    def __init__(self, file: File, blob: Descriptor, network: Network, counted: bool) -> None:
-        self._file, self._blob, self._network, self._counts = file, blob, network, counted
-
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from verified(self._pieces(), self._blob, self._file.where)
-        except ImageSyncError as error:
-            error.transient = False  # what a disk has is the same the next time
-            raise
-
-    def _pieces(self) -> Iterator[bytes]:
-        bandwidth = self._network.bandwidth
-        for piece in self._file.pieces(bandwidth.piece):
-            if self._counts:
-                bandwidth.spend(len(piece))
-                self._network.moved(downloaded=len(piece))
-            yield piece
-
-    def close(self) -> None:
-        """See BlobReader."""
-        self._file.close()

@@ -13,7 +13,6 @@ from ..model.reference import Reference
 from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
-from .disk import open_on_disk
 from .mirrored import Mirror, MirroredRepository, Mirrors
 from .registry import RegistryRepository
 
@@ -76,6 +75,8 @@ class Places:
             return self._open(reference.registry, reference.repository)
         found = self._on_disk.get(reference.name)
         if found is None:
+            from .disk import open_on_disk  # most calls have no use for it
+
             found = self._on_disk[reference.name] = open_on_disk(reference, self._network)
         return found
 

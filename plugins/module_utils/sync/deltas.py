@@ -83,17 +83,20 @@ class Deltas:
             except ImageSyncError as error:
                 self._failed(image, error)
 
-    def run(self, images: list[Image], write: bool) -> None:
-        """After it; raises BaseMissing. ``write``: a bundle says that it is a delta."""
-        chosen = [image for image in images if image.open and image.top]
+    def leave_out(self, images: list[Image]) -> None:
+        """After the survey: tells images what the bundle needn't have."""
         if self._baseline is not None:
-            self._workers.map(self._leave_out, chosen)
-            there = [i for i in images if write and not i.outcome.failed]
+            self._workers.map(self._leave_out, [i for i in images if i.open and i.top])
+
+    def check(self, images: list[Image], write: bool) -> None:
+        """Before the transfer; raises BaseMissing. ``write``: a bundle says that it is a delta."""
+        self._workers.map(self._check_base, [image for image in images if image.open])
+        if self._missing:
+            raise BaseMissing("a delta bundle leaves out what isn't here, so nothing was written")
+        if self._baseline is not None and write:
+            there = [image for image in images if not image.outcome.failed]
             for repository in {id(i.repository): i.repository for i in there}.values():
                 repository.set_base(self._baseline.digest)
-        self._workers.map(self._check_base, chosen)
-        if self._missing:
-            raise BaseMissing("of a delta bundle that isn't whole here nothing was written")
 
     def _leave_out(self, image: Image) -> None:
         for locked in image.base:
@@ -110,7 +113,7 @@ class Deltas:
         """Only of sources that are deltas: nothing else leaves blobs out."""
         source = image.source
         try:
-            if source is None or not source.base() or image.whole:
+            if source is None or not source.base():
                 return
             for blob in {b.digest: b for m in image.tree.values() for b in m.blobs}.values():
                 if blob.data is not None or blob.foreign or source.has_blob(blob):

@@ -148,9 +148,10 @@ class _Call:
             deltas.prepare(wanted)
             Survey(self._workers, self._failed).run([i for i in wanted if i.open])
             Verification(self._keys, self._workers, self._failed).run(wanted)
-            deltas.run(wanted, not self._check_mode)
+            deltas.leave_out(wanted)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
+            deltas.check(wanted, not self._check_mode)
             # the transfer lets go of them
             removes = unwanted or self._prune.mode != "none"
             manifests = {id(i): tuple(i.tree.values()) for i in changes if removes}
@@ -170,7 +171,7 @@ class _Call:
             self._ended = str(error)
         except Cancelled:
             pass
-        if not self._check_mode:
+        if not self._check_mode and not self._ended:
             self._finish()
 
     def _sweep(self) -> None:
