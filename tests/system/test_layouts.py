@@ -153,6 +153,26 @@ def test_all_images_are_taken_by_their_names(sides: Sides, tmp_path: Path) -> No
     assert layouts.names(tmp_path / "b") == {name: one.digest for name, one in found.items()}
 
 
+def test_images_without_a_name_need_a_tag_at_the_destination(tmp_path: Path) -> None:
+    layouts.write_layout(tmp_path / "one", {"": images.image("nameless")})
+    layouts.write_layout(tmp_path / "none", {})
+    for name, reason in {"one": "has no name", "none": "there is no image in it"}.items():
+        result = sync(source=f"oci:{tmp_path}/{name}", destination=f"oci:{tmp_path}/b")
+        assert result["failed"] and reason in result["msg"], result["msg"]
+    assert sync(source=f"oci:{tmp_path}/one", destination=f"oci:{tmp_path}/b:1")["changed"]
+
+
+def test_some_platforms_go_to_disk(tmp_path: Path) -> None:
+    wanted = images.multi_platform("some", platforms=("linux/amd64", "linux/arm64", "linux/s390x"))
+    layouts.write_layout(tmp_path / "a", {"x:1": wanted})
+    options = {"source": f"oci:{tmp_path}/a:x:1", "destination": f"oci:{tmp_path}/b:x:1"}
+    for platforms in (["linux/amd64", "linux/s390x"], ["linux/arm64"]):
+        first = sync(platforms=platforms, **options)
+        assert first["changed"] and first["platforms"] == platforms
+        layouts.check_valid(tmp_path / "b")
+        assert not sync(platforms=platforms, **options)["changed"]
+
+
 def test_tags_are_selected_in_a_layout(tmp_path: Path) -> None:
     found = {f"quay.io/a/b:1.{n}.0": images.image(f"selected {n}") for n in range(4)}
     layouts.write_layout(tmp_path / "a", {**found, "quay.io/a/c:9.0.0": images.image("other")})

@@ -92,6 +92,8 @@ class Expansion:
                 there = [own for tag in tags if (own := source.tag_of(tag))]
                 if self._locked_tags:
                     there = self._locked_tags(several)
+                elif isinstance(several, Everything) and not there:
+                    _check_unnamed(image.source)
                 self._found[number] = several.select(there)
             except ImageSyncError as caught:
                 self._found[number] = several.named()
@@ -126,6 +128,14 @@ def read_tags(repository: Repository | None) -> list[str]:
     if not tags and not repository.first_tags().exists:
         raise NotFound(f"the repository {repository.name} doesn't exist", 404)
     return tags
+
+
+def _check_unnamed(repository: Repository | None) -> None:
+    """Of a layout in which no image has a name; raises ImageSyncError, unless it is a delta."""
+    if repository is not None and not repository.base() and repository.resolve("") is not None:
+        raise InvalidInput(
+            f"the image in {repository.name} has no name, so the destination has to have a tag"
+        )
 
 
 def _declared(item: Entry) -> Declared:
