@@ -164,6 +164,50 @@ def test_an_archive_that_can_not_be_written_stays_as_it_was(
     assert "is compressed, and can only be read" in result["msg"]
 
 
+@pytest.mark.parametrize("begins", [False, True], ids=["grows", "begins"])
+def test_a_full_disk_leaves_the_old_archive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begins: bool
+) -> None:
+    """Whatever it is that finds no space."""
+    layouts.write_layout(tmp_path / "a", {"x:1": A})
+    target = tmp_path / "out" / "b.tar"
+    target.parent.mkdir()
+    if not begins:
+        layouts.write_archive(target, {"old:1": B})
+    before = target.read_bytes() if target.exists() else None
+    number, failures = 0, 0
+    count = [1]
+    while count[0] >= number:
+        number += 1
+        count[0] = 0
+
+        def fail(number: int = number) -> None:
+            count[0] += 1
+            if count[0] == number:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+        with monkeypatch.context() as patched:
+            for name in ("fsync", "rename", "mkdir", "replace"):
+                original = getattr(os, name)
+                patched.setattr(
+                    archive_writing.os,
+                    name,
+                    lambda *given, original=original, **more: (fail(), original(*given, **more))[1],
+                )
+            result = put(tmp_path / "a", target, "x:1", concurrency=1)
+        assert sorted(p.name for p in target.parent.iterdir()) == ["b.tar"] * target.exists()
+        if result.get("failed"):
+            failures += 1
+            assert "No space left on device" in result["msg"] and not result["changed"]
+        now = target.read_bytes() if target.exists() else None
+        if now != before:  # but for the last fsync, it was done
+            assert digests_in(target) == layouts.parts(A, *[] if begins else [B])
+            target.unlink()
+            if before is not None:
+                target.write_bytes(before)
+    assert failures > 10
+
+
 # archives of Docker
 
 

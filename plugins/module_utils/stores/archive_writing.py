@@ -98,11 +98,20 @@ class ArchiveWriter(Writer):
                 folder = os.path.join(self._parent, self._prefix + secrets.token_hex(8))
                 with self._told(), self._held():
                     self._clear()
-                    os.mkdir(folder)
-                    self._inner = LayoutWriter(folder, self._pace)
-                    self._inner.commit(lambda _empty: index or LayoutIndex())
+                    self._inner = self._begin(folder, index or LayoutIndex())
                 self._files.new = FolderFiles(folder)
             return self._inner
+
+    def _begin(self, folder: str, index: LayoutIndex) -> LayoutWriter:
+        os.mkdir(folder)
+        inner = LayoutWriter(folder, self._pace)
+        try:
+            inner.commit(lambda _empty: index)
+        except BaseException:
+            inner.close()
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        return inner
 
     def _clear(self) -> None:
         """Takes away what processes have left that are dead."""
@@ -137,8 +146,8 @@ class ArchiveWriter(Writer):
                     index = read_index(self._files.archive) or LayoutIndex()
                     for change in self._changes:
                         index = change(index)
-                old = read_index(self._files.archive)
-                if index is not None and (old is None or old.raw() != index.raw()):
+                old = read_index(self._files.archive) or LayoutIndex()
+                if index is not None and old.raw() != index.raw():
                     self._pack(index)
             finally:
                 present.close()

@@ -286,7 +286,7 @@ class LayoutRepository(Repository):
 
     def tags(self, most_pages: int | None = None) -> list[str]:
         """See Repository."""
-        index = self.index()
+        index = self._existing() if self.files.exists() else None
         return index.names() if index else []
 
     # referrers

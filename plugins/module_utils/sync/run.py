@@ -183,6 +183,9 @@ class _Call:
     def _finish(self) -> None:
         """Places that are written as a whole, such as archives, are written now."""
         for repository, error in self._places.finish():
+            if self._pruned.deleted:
+                self._pruned.deleted.clear()
+                self._pruned.errors.append(f"pruning failed: {error}")
             for image in self._images:
                 outcome = image.outcome
                 if image.repository is repository and outcome.changed and not outcome.failed:
