@@ -85,8 +85,12 @@ class Deltas:
 
     def leave_out(self, images: list[Image]) -> None:
         """After the survey: tells images what the bundle needn't have."""
-        if self._baseline is not None:
-            self._workers.map(self._leave_out, [i for i in images if i.open and i.top])
+        if self._baseline is None:
+            return
+        for image in images:
+            if image.base and image.previous is None and image.outcome.reason == "in_sync":
+                image.outcome.id = ""  # others may have settled it again
+        self._workers.map(self._leave_out, [i for i in images if i.open and i.top])
 
     def check(self, images: list[Image], write: bool) -> None:
         """Before the transfer; raises BaseMissing. ``write``: a bundle says that it is a delta."""
