@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support import images, layouts, push
+from tests.support import cosign, images, layouts, push
 from tests.support.content import Image
 from tests.support.fixtures import MakeRegistry
 from tests.support.layouts import names, stored, write_layout
@@ -143,6 +143,8 @@ def test_what_a_delta_leaves_out_is_neither_missed_nor_pruned(gap: Gap) -> None:
     assert names(gap.folder / "far") == gap.digests()
     by_name = sync(images=entries, lock_file=str(gap.lock), prune="lock")
     assert not by_name["changed"] and not by_name.get("failed")
+    unsure = sync(images=entries[1:2], signed_by=[cosign.make_key().public])
+    assert "whether it is signed can't be told" in unsure["msg"]
     missing = sync(
         source=f"oci:{gap.folder}/delta:docker.io/team/none:1", destination=f"{far}:none:1"
     )

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
-from tests.support import artifacts, images, layouts, skopeo
+from tests.support import artifacts, cosign, images, layouts, skopeo
 from tests.support.sides import Side, Sides
 from tests.support.signatures import Story
+from tests.support.signing import sign
 from tests.support.sync import blobs, sync
 
 KINDS = {
@@ -205,3 +206,18 @@ def test_images_without_a_tag_stay_by_their_digest(sides: Sides, tmp_path: Path)
     assert named["changed"] and not sync(source=source, destination=full)["changed"]
     name = f"reg.example.com/x@{wanted.digest}"
     assert layouts.names(tmp_path / "d") == {name: wanted.digest}
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+def test_images_on_disk_are_signed_and_their_signatures_checked(tmp_path: Path, kind: str) -> None:
+    layouts.write_layout(tmp_path / "origin", {"x:1": images.image("signed on disk")})
+    key = cosign.make_key()
+    place = f"{kind}:{tmp_path}/a:x:1"
+    sync(source=f"oci:{tmp_path}/origin:x:1", destination=place)
+    options = {"source": place, "destination": f"oci:{tmp_path}/b:x:1", "signed_by": [key.public]}
+    assert "isn't signed" in sync(**options)["msg"]
+    assert sign(place, key.pem(), True)["changed"] and sign(place, key.pem())["changed"]
+    assert not sign(place, key.pem())["changed"]
+    assert sync(**options)["changed"]
+    assert len(layouts.names(tmp_path / "b")) == 2
+    layouts.check_valid(tmp_path / "b")

@@ -153,6 +153,12 @@ def settle_without_source(image: Image) -> bool:
     source = image.declared.source
     if source is None or image.source.resolve(source.pointer) is not None:
         return False
+    if image.declared.signed_by:
+        raise NotFound(
+            f"{source} isn't in that delta bundle, so whether it is signed can't be told; leave it "
+            "out of the images, or push a whole bundle",
+            404,
+        )
     image.settle("in_sync", image.previous.digest, image.previous.media_type)
     return True
 

@@ -64,15 +64,18 @@ class Order(NamedTuple):
 def sign(order: Order, settings: Settings, check_mode: bool) -> dict[str, Any]:
     """The fields of the result. Raises ImageSyncError."""
     network = Network(settings)
-    reference = order.reference
+    reference, places = order.reference, Places(network)
     try:
-        repository = Places(network).repository(reference, write=not check_mode)
+        repository = places.repository(reference, write=not check_mode)
         result = _sign(order, repository, check_mode)
+        for _place, error in places.finish():
+            raise error
     except ImageSyncError as error:
         error.args = (network.scrub(f"{reference}: {error}"),)
         raise
     finally:
         network.pace.cancel()
+        places.close()
         network.close()
     requests = dict(sorted(network.requests.items()))
     credentials = dict(sorted(network.keychain.kinds.items()))
