@@ -48,7 +48,6 @@ PLACES = {
     "X": "processes, threads, the environment",
     "L": "layouts on disk",
 }
-LAYOUTS = "comes with layouts, which are not built yet"
 
 ROWS = (
     Row(1, "reset at byte k of a blob that is read (k = 0, 1, middle, last)", "P",
@@ -144,11 +143,16 @@ ROWS = (
         "the tag stays; the next run sends only what is missing",
         ("test_copy_order.py::test_a_killed_run_keeps_the_tag",)),
     Row(55, "a full disk under a layout", "L", "ERR (path); what was there is valid",
-        why_not=LAYOUTS),
+        ("test_layouts_safe.py::test_a_full_disk_leaves_the_old_state",
+         "test_layouts_safe.py::test_a_file_that_can_not_grow_is_told")),
     Row(56, "a read-only registry; deletion disabled", "R", "ERR (405, what to set), no retry"),
     Row(57, "a layout with paths that lead out of it: digests, links, FIFOs", "L",
-        "ERR (path); nothing outside is read or written", why_not=LAYOUTS),
-    Row(58, "a layout written by two at once", "L", "neither loses entries", why_not=LAYOUTS),
+        "ERR (path); nothing outside is read or written",
+        ("test_layouts_safe.py::test_hostile_layouts_are_refused",
+         "test_layouts_safe.py::test_nothing_is_written_behind_a_link")),
+    Row(58, "a layout written by two at once", "L", "neither loses entries",
+        ("test_layouts_safe.py::test_writers_lose_nothing",
+         "test_layouts_safe.py::test_what_another_program_adds_meanwhile_stays")),
     Row(59, "the referrers API: 500 once, 404, 400, a page, several pages, 500", "F",
         "OK, tag, tag, ERR, all pages, ERR",
         ("test_referrers.py::test_a_failure_is_no_absence_and_leaves_the_tag",)),
