@@ -548,7 +548,9 @@ images:
       returned: when the index was read
       sample: [linux/amd64, linux/arm64/v8]
     signed_by:
-      description: The fingerprints of those of the keys in O(signed_by) that have signed the source.
+      description:
+        - The fingerprints of those of the keys in O(signed_by) that have signed the source.
+        - Not there for an image that is V(kept), as it is another one than its source's.
       type: list
       elements: str
       returned: when O(signed_by) is given, and the image is signed

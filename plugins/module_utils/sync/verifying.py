@@ -76,8 +76,11 @@ class _Check:
             # its source isn't asked what it names now: what is there has to be signed
             return self._of_immutable(digest)
         named = image.outcome.source_digest
-        if reason == "kept" or image.made is not None:
+        if image.made is not None:
             return [named]
+        if reason == "kept":
+            # nothing is taken; what would be is signed like what is
+            return [named, self._part(named) or named] if image.declared.platforms else [named]
         taken = digest or (image.top.digest if image.top else named)
         if taken != named and digest and image.locked is not None:
             # only the lock has said so far that the one is part of the other
@@ -85,15 +88,22 @@ class _Check:
         return [named, taken]
 
     def _of_immutable(self, there: str) -> list[str]:
-        if not self.image.declared.platforms:
-            return [there]
+        named = self._named() if self.image.declared.platforms else there
+        return [there] if named == there or self._part(named) != there else [named, there]
+
+    def _named(self) -> str:
+        """What the source's reference names for an immutable tag; "" if nothing does."""
+        image = self.image
+        if image.frozen:
+            # no tag is resolved at a source then
+            return image.locked.source_digest if image.locked else ""
         found = self.source.resolve(self.reference.pointer)
-        if found is None or found.digest == there or self._part(found.digest) != there:
-            return [there]
-        return [found.digest, there]
+        return found.digest if found else ""
 
     def _part(self, digest: str) -> str:
         """The digest of the declared platforms of an image at the source; "" if it has none."""
+        if not digest:
+            return ""
         index = self.source.manifest(digest)
         if not index.is_index:
             return digest
@@ -144,6 +154,9 @@ class Verification:
                 self._refuse(check, verdicts)
             elif check.settled[0]:
                 check.image.settle(*check.settled)
+                if check.settled[0] == "kept":
+                    # the result names what is at the destination, which they didn't sign
+                    check.image.outcome.signed_by = []
 
     def _find_digests(self, check: _Check) -> None:
         try:
