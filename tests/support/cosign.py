@@ -243,7 +243,7 @@ def read_bundle(raw: bytes, key: Key) -> dict[str, Any]:
     payload = base64.b64decode(envelope["payload"])
     (signature,) = envelope["signatures"]
     message = encoded(payload, envelope["payloadType"])
-    key.check(base64.b64decode(signature["sig"]), message, sha256=False)
+    key.check(base64.b64decode(signature["sig"]), message, sha256=True)
     statement: dict[str, Any] = json.loads(payload)
     assert statement["predicateType"] == PREDICATE
     return statement

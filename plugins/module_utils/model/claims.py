@@ -33,6 +33,8 @@ SIGNATURE = "dev.cosignproject.cosign/signature"
 BUNDLE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 #: cosign, pkg/types/predicate.go: an attestation with another one is about something else
 SIGN_PREDICATE = "https://sigstore.dev/cosign/sign/v1"
+#: annotation of the manifest with a bundle, which tells that type
+PREDICATE = "dev.sigstore.bundle.predicateType"
 _SIMPLE_TYPE = "cosign container image signature"
 _BUNDLE_TYPES = (BUNDLE, "application/vnd.dev.sigstore.bundle+json;version=0.3")
 _STATEMENT = "application/vnd.in-toto+json"

@@ -41,13 +41,16 @@ class SigningKey:
         self._key = key
         self.public = PublicKey(public())
 
-    def sign(self, message: bytes, prefer_sha256: bool = False) -> bytes:
-        """A signature; ``prefer_sha256``: also where sigstore takes another hash for this key."""
+    def sign(self, message: bytes) -> bytes:
+        """A signature; with SHA-256 also where cosign signs with another hash for the curve.
+
+        That is the one that ``cosign verify --key`` takes for every key, in both formats, and
+        the only one that other tools know.
+        """
         library = load_library()
         if not self.public.hashes:
             return bytes(self._key.sign(message))
-        name = self.public.hashes[-1 if prefer_sha256 else 0]
-        algorithm = getattr(library.hashes, name)()
+        algorithm = library.hashes.SHA256()
         if isinstance(self._key, library.rsa.RSAPrivateKey):
             return bytes(self._key.sign(message, library.padding.PKCS1v15(), algorithm))
         return bytes(self._key.sign(message, library.ec.ECDSA(algorithm)))
@@ -106,7 +109,11 @@ def _unsealed(text: str, passphrase: bytes) -> bytes:
     key = _derived(passphrase, salt, (n, r, p))
     found = open_box(box, nonce, key)
     if found is None:
-        raise InvalidInput("its passphrase is another one")
+        raise InvalidInput(
+            "its passphrase is another one"
+            if passphrase
+            else "it is encrypted, and no passphrase was given"
+        )
     return found
 
 

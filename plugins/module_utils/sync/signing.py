@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from ..model.claims import (
     BUNDLE,
+    PREDICATE,
     SIGN_PREDICATE,
     SIGNATURE,
     SIMPLE_SIGNING,
@@ -146,9 +147,7 @@ class _Tagged(_Layout):
         """See _Layout."""
         repository, order = self._repository, self._order
         payload = simple_payload(repository.name, self._image.digest, order.annotations)
-        # other tools than cosign know nothing but SHA-256 here
-        signature = order.key.sign(payload, prefer_sha256=True)
-        written = base64.b64encode(signature).decode()
+        written = base64.b64encode(order.key.sign(payload)).decode()
         layer = _blob(SIMPLE_SIGNING, payload)
         config = _blob(_CONFIG, _config(layer.digest))
         entry = {**_entry(layer), "annotations": {SIGNATURE: written}}
@@ -207,7 +206,7 @@ class _Referring(_Layout):
             },
             annotations={
                 "dev.sigstore.bundle.content": "dsse-envelope",
-                "dev.sigstore.bundle.predicateType": SIGN_PREDICATE,
+                PREDICATE: SIGN_PREDICATE,
                 "org.opencontainers.image.created": now.isoformat().replace("+00:00", "Z"),
             },
         )
