@@ -85,7 +85,7 @@ def describe(
     def look(reference: Reference, repository: Repository) -> dict[str, Any]:
         result = _describe(reference, repository, referrers)
         if keys is not None and result["exists"]:
-            result["verified"] = Signatures(repository, result["digest"]).signers(keys)
+            result["verified"] = Signatures(repository, result["digest"]).signers(keys, each=True)
         return result
 
     network = Network(settings)

@@ -18,6 +18,8 @@ from typing import Callable
 
 from ..model.claims import (
     BUNDLE,
+    PREDICATE,
+    SIGN_PREDICATE,
     Claim,
     Confirmed,
     bundle_claim,
@@ -36,7 +38,10 @@ from .referrers import entries_of, read_list
 
 #: of one digest and layout; more than anybody has, and what a registry can make us read
 _MOST_SIGNATURES = 200
-_MOST_BYTES = 4 << 20
+#: of each payload or bundle, and of all of a digest
+_MOST_BYTES, _MOST_BYTES_IN_ALL = 4 << 20, 32 << 20
+#: of those that a list has: attestations, and what may be a bundle
+_MOST_REFERRERS = 1000
 _MOST_KEY_BYTES = 64 << 10
 #: what lists of referrers call a bundle; some clients name the type of its config there
 _BUNDLE_ENTRIES = (BUNDLE, "application/vnd.oci.empty.v1+json", "")
@@ -82,6 +87,7 @@ class Signatures:
     def __init__(self, repository: Repository, digest: str) -> None:
         self._repository, self._digest = repository, digest
         self._payloads: dict[str, bytes] = {}
+        self._left = _MOST_BYTES_IN_ALL
         self.problems: list[str] = []
         self.errors: list[ImageSyncError] = []
 
@@ -93,15 +99,14 @@ class Signatures:
                 yield from find(keys)
             except Cancelled:
                 raise
-            except InvalidContent as error:
-                self.problems.append(str(error))
             except ImageSyncError as error:
                 self.errors.append(error)
 
-    def signers(self, keys: Iterable[PublicKey]) -> list[str]:
+    def signers(self, keys: Iterable[PublicKey], each: bool = False) -> list[str]:
         """Fingerprints of those of the keys that signed it, in their order.
 
-        Raises ImageSyncError where none did as far as can be known, and not all could be read.
+        Raises ImageSyncError where none did as far as can be known, and not all could be read;
+        ``each``: also where that leaves open whether one of them did.
         """
         wanted = {key.fingerprint: key for key in keys}
         found: set[str] = set()
@@ -109,7 +114,7 @@ class Signatures:
             found.update(key.fingerprint for key in confirmed.keys)
             if len(found) == len(wanted):
                 break
-        if not found and self.errors:
+        if self.errors and (len(found) < len(wanted) if each else not found):
             error = self.errors[0]
             error.args = (f"the signatures of {self._digest} can't be read: {error}",)
             raise error
@@ -137,9 +142,9 @@ class Signatures:
     def by_referrer(self, keys: list[PublicKey]) -> Iterator[Confirmed]:
         """Those in sigstore bundles that refer to the digest."""
         count = 0
-        for entry in self._entries():
-            if count == _MOST_SIGNATURES:
-                self.problems.append(f"no more than {count} bundles were looked at")
+        for number, entry in enumerate(self._entries()):
+            if count == _MOST_SIGNATURES or number == _MOST_REFERRERS:
+                self.problems.append(f"no more than {number} referrers were looked at")
                 return
             layer = self._bundle_of(entry)
             if layer is not None:
@@ -171,9 +176,11 @@ class Signatures:
             return None
         about = manifest.subject.digest if manifest.subject else ""
         layer = bundle_layer(manifest)
-        if layer is None or about == self._digest:
+        if layer is not None and about != self._digest:
+            self.problems.append(f"the bundle {entry.digest} doesn't refer to it")
+        elif manifest.annotations.get(PREDICATE, SIGN_PREDICATE) == SIGN_PREDICATE:
             return layer
-        self.problems.append(f"the bundle {entry.digest} doesn't refer to it")
+        # an attestation, of which an image may have one for each day
         return None
 
     def _confirmed(
@@ -199,6 +206,9 @@ class Signatures:
         if layer.size > _MOST_BYTES:
             raise InvalidContent(f"it is too large ({layer.size} bytes)")
         if layer.digest not in self._payloads:
+            if layer.size > self._left:
+                raise InvalidContent(f"with it, more than {_MOST_BYTES_IN_ALL >> 20} MiB were read")
+            self._left -= layer.size
             self._payloads[layer.digest] = self._repository.read_blob(layer)
         return self._payloads[layer.digest]
 

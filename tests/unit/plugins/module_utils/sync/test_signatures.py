@@ -352,8 +352,6 @@ def test_other_things_under_the_tag_or_in_the_list() -> None:
     index = Image(to_json({"schemaVersion": 2, "manifests": []}), OCI_INDEX)
     assert not signers(FakeRepository().put(index, tag))
     assert not signers(FakeRepository().put(IMAGE, tag))
-    image_as_list = FakeRepository(False).put(IMAGE, IMAGE.digest.replace(":", "-"))
-    assert not signers(image_as_list)
     gone = FakeRepository().refer(bundle())
     gone.manifests.clear()
     assert not signers(gone)
@@ -384,6 +382,33 @@ def test_a_failure_is_never_no_signature(broken: str) -> None:
     assert places[broken] in repository.asked
 
 
+@pytest.mark.parametrize("broken", ["tag", "referrers"])
+def test_an_odd_answer_is_never_no_signature(broken: str) -> None:
+    place = cosign.tag_of(IMAGE) if broken == "tag" else "referrers"
+    repository = FakeRepository()
+    assert signers(repository) == []
+    repository.failing[place] = InvalidContent("it is no manifest")
+    with pytest.raises(InvalidContent, match=f"signatures of {IMAGE.digest} can't be read: it is"):
+        signers(repository)
+    image_as_list = FakeRepository(False).put(IMAGE, IMAGE.digest.replace(":", "-"))
+    with pytest.raises(InvalidContent, match="can't be read: the tag sha256-"):
+        signers(image_as_list)
+
+
+@pytest.mark.parametrize("found", [[], [ALICE], [ALICE, BOB]])
+def test_whether_each_key_signed_it(found: list[cosign.Key]) -> None:
+    """Who asks for that isn't told of some of them, as if the others hadn't."""
+    repository = with_tag(*map(layer, found))
+    repository.failing["referrers"] = RegistryError("it failed with 500", 500)
+    keys = [PUBLIC[key.fingerprint] for key in (ALICE, BOB)]
+    looked = Signatures(repository, IMAGE.digest)  # type: ignore[arg-type]
+    if len(found) == len(keys):
+        assert looked.signers(keys, each=True) == [key.fingerprint for key in found]
+    else:
+        with pytest.raises(RegistryError, match="can't be read: it failed with 500"):
+            looked.signers(keys, each=True)
+
+
 def test_content_that_does_not_match_proves_nothing() -> None:
     repository = with_tag(layer())
     repository.failing[layer().digest] = InvalidContent("it has another digest", True)
@@ -403,10 +428,40 @@ def test_limits(monkeypatch: pytest.MonkeyPatch) -> None:
         found = Signatures(repository, IMAGE.digest)  # type: ignore[arg-type]
         assert found.signers([PUBLIC[ALICE.fingerprint]]) == []
         assert "no more than 3" in " ".join(found.problems)
+    monkeypatch.setattr(signatures, "_MOST_BYTES_IN_ALL", 2 * len(layer().data) - 1)
+    other = cosign.payload_of(IMAGE.digest, by="B")
+    twice = with_tag(layer(BOB), cosign.layer_of(other, ALICE.sign(other)))
+    assert not signers(twice)
+    assert signers(with_tag(layer(BOB), layer(BOB), layer()))  # all of one payload
     monkeypatch.setattr(signatures, "_MOST_BYTES", 100)
     large = with_tag(layer())
     assert not signers(large)
     assert layer().digest not in large.asked
+
+
+def test_attestations_do_not_hide_a_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image may have one for each day; they say of themselves that they are none."""
+    monkeypatch.setattr(signatures, "_MOST_SIGNATURES", 3)
+    repository = FakeRepository()
+    attestations = [attestation(number) for number in range(5)]
+    for one in attestations:
+        repository.refer(one)
+    repository.refer(bundle())
+    assert signers(repository) == [ALICE.fingerprint]
+    assert not {one.blobs[1].digest for one in attestations}.intersection(repository.asked)
+    monkeypatch.setattr(signatures, "_MOST_REFERRERS", 5)
+    found = Signatures(repository, IMAGE.digest)  # type: ignore[arg-type]
+    assert found.signers([PUBLIC[ALICE.fingerprint]]) == []
+    assert "no more than 5 referrers" in " ".join(found.problems)
+
+
+def attestation(number: int) -> Image:
+    """A bundle of another type, as its manifest says too."""
+    made = bundle(annotations={"number": str(number)})
+    document = json.loads(made.manifest)
+    kind = "https://cosign.sigstore.dev/attestation/vuln/v1"
+    document["annotations"]["dev.sigstore.bundle.predicateType"] = kind
+    return Image(to_json(document), OCI_MANIFEST, made.blobs)
 
 
 # keys
