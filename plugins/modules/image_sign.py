@@ -59,6 +59,8 @@ options:
         look.
       - V(referrer) writes it as a sigstore bundle that refers to the image, as cosign 3 does. Where the registry keeps
         no lists of referrers, it is added to the list under the tag C(sha256-<hex>).
+      - Where any bundle refers to an image, C(cosign verify) of cosign 3 looks at bundles alone, and no longer at the tag.
+        An image whose makers have signed it under the tag is best signed so as well, or in both formats.
     type: str
     choices: [tag, referrer]
     default: tag
