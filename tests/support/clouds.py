@@ -130,9 +130,10 @@ class AmazonCloud(LocalServer):
     """
 
     def __init__(self, lifetime: float = 43200) -> None:
-        """Listen; ``refusal``: the code of the error that is answered instead."""
+        """Listen; ``refusal``: the code of the error that is answered instead, with ``said``."""
         super().__init__(_AmazonHandler)
         self.lifetime, self.refusal = lifetime, ""
+        self.said = "User: arn:aws:iam::1:user/x: no"
         self.prefix = "ecr-"
         self.given: list[str] = []
         #: operation and input of each call
@@ -154,7 +155,7 @@ class AmazonCloud(LocalServer):
         service, _dot, operation = target.partition(".")
         self.calls.append((target, given))
         if self.refusal:
-            return 400, {"__type": self.refusal, "message": "User: arn:aws:iam::1:user/x: no"}
+            return 400, {"__type": self.refusal, "message": self.said}
         if operation != "GetAuthorizationToken":
             return 400, {"__type": "UnknownOperationException"}
         self.given.append(f"{self.prefix}{len(self.given) + 1}")

@@ -132,18 +132,16 @@ def test_a_refusal_is_told_once_for_all(
     api.refuses = (code, "no more of them")
     result = _push(stage, source, "team/new")
     assert result["failed"] and len(api.asked) == 1
-    assert (
-        f"{stage.registry.host}: creating the repository team/new failed with 400"
-        in (result["msg"])
-    )
+    what = f"{stage.registry.host}: creating the repository team/new failed: AWS answered {code}"
+    assert what in result["msg"]
     assert said in result["msg"] and stage.registry.writes() == []
 
 
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
-        (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "botocore found no AWS credentials"),
-        (["AWS_DEFAULT_REGION"], "its name tells no region: set AWS_DEFAULT_REGION"),
+        (["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"], "botocore finds no AWS credentials"),
+        (["AWS_DEFAULT_REGION"], "name tells no region: set AWS_DEFAULT_REGION"),
     ],
 )
 def test_what_botocore_lacks(
@@ -171,7 +169,7 @@ def test_the_api_is_out_of_reach(
 
 
 def test_a_real_name_tells_account_and_region(api: EcrApi) -> None:
-    repositories = EcrRepositories(10)
+    repositories = EcrRepositories()
     repositories.create("123456789012.dkr.ecr.us-west-2.amazonaws.com", "team/app")
     repositories.create("public.ecr.aws", "alias/app")
     assert api.asked == [

@@ -49,7 +49,7 @@ class Network:
         #: everything that a server said goes through this before it is shown
         self.scrub = Scrubber()
         self.keychain = Keychain(settings, self.scrub)
-        self.ecr_repositories = EcrRepositories(settings.timeout)
+        self.ecr_repositories = EcrRepositories()
         #: requests sent, by registry (or other host)
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0

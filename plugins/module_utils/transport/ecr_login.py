@@ -63,10 +63,15 @@ def ecr_client(host: str) -> Any:
                     use_fips_endpoint=place.fips or None,
                 ),
             )
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
+        except NoAws:
+            raise
+        except botocore.exceptions.NoRegionError:
             raise InvalidInput(
-                f"{host}: AWS isn't set up on this host: {clean(str(error), 200)}"
+                f"{host}: AWS isn't set up on this host: the registry's name tells no region: set "
+                "AWS_DEFAULT_REGION"
             ) from None
+        except Exception as error:  # the library isn't strict about what files hold
+            raise InvalidInput(f"{host}: AWS isn't set up on this host: {_said(error)}") from None
 
 
 def _own_region(session: Any) -> str | None:
@@ -77,7 +82,8 @@ def _own_region(session: Any) -> str | None:
 def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:
     """What a call of a client gives; ``what`` says in the message what was tried.
 
-    Raises AuthenticationFailed with what AWS said; its ``codes`` has the code of its error.
+    Raises AuthenticationFailed with what AWS said; its ``codes`` has the code of its error, and
+    is empty where nothing was answered.
     """
     import botocore.exceptions
 
@@ -88,12 +94,28 @@ def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:
             told = error.response.get("Error", {})
             code = str(told.get("Code", ""))
             code = code if re.fullmatch("[A-Za-z.]{1,60}", code) else "an error"
-            said = clean(str(told.get("Message", "")), 200)
+            # behind the first line, what was signed is repeated, a session's token with it
+            said = clean(str(told.get("Message", "")).partition("\n")[0], 200)
             raise AuthenticationFailed(
                 f"{host}: {what} failed: AWS answered {code}: {said}", codes=(code,)
             ) from None
-        except (botocore.exceptions.BotoCoreError, ValueError) as error:
-            raise AuthenticationFailed(f"{host}: {what} failed: {clean(str(error), 200)}") from None
+        except Exception as error:  # programs and files give the credentials only now
+            raise AuthenticationFailed(f"{host}: {what} failed: {_said(error)}") from None
+
+
+def _said(error: Exception) -> str:
+    """What went wrong on this machine; without what a program wrote, or a header has in it."""
+    import botocore.exceptions
+
+    if isinstance(error, botocore.exceptions.CredentialRetrievalError):
+        provider = clean(str(error.kwargs.get("provider", "its source")), 60)
+        return f"no credentials came from {provider}"
+    if isinstance(error, OSError) and error.filename:
+        return clean(f"{error.filename}: {error.strerror}", 200)
+    unknown = error.__class__ is botocore.exceptions.HTTPClientError
+    if unknown or not isinstance(error, (botocore.exceptions.BotoCoreError, ValueError)):
+        return f"botocore failed with {error.__class__.__name__}"
+    return clean(re.sub(r"//[^/@\s]*@", "//***@", str(error)), 200)
 
 
 class EcrLogins:

@@ -15,6 +15,7 @@ import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import (
     AuthenticationFailed,
+    ImageSyncError,
     InvalidInput,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.clouds import (
@@ -153,7 +154,7 @@ def test_auth_ecr(variable: str, cloud: AmazonCloud, monkeypatch: pytest.MonkeyP
 
 
 def test_auth_ecr_without_a_region(cloud: AmazonCloud) -> None:
-    with pytest.raises(InvalidInput, match=r"r.example: AWS isn't set up.*region"):
+    with pytest.raises(InvalidInput, match=r"r.example: AWS isn't set up.*AWS_DEFAULT_REGION"):
         keychain(FORCED).find("r.example", "app")
 
 
@@ -234,6 +235,57 @@ def test_aws_that_cannot_be_reached(cloud: AmazonCloud, monkeypatch: pytest.Monk
 def test_a_profile_that_is_not_there(cloud: AmazonCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_PROFILE", "missing")
     with pytest.raises(InvalidInput, match=r"AWS isn't set up on this host: .*missing"):
+        keychain().find(HOST, "app")
+
+
+#: what a machine may be set up with, beside a key that is good; and what is said of it
+BROKEN = {
+    "a token file that is gone": (
+        {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x"}
+        | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/file"},
+        "/no/such/file: No such file",
+    ),
+    "a program that is gone": ({"process": "/no/such/program"}, "/no/such/program: No such file"),
+    "a program that fails": (
+        {"process": 'sh -c "echo canary >&2; exit 3"'},
+        "no credentials came from custom-process",
+    ),
+    "a session that can't be sent": (
+        {"AWS_SESSION_TOKEN": "canary\nx"},
+        "botocore failed with HTTPClientError",
+    ),
+    "an address with a login": (
+        {"AWS_ENDPOINT_URL_ECR": "http://user:canary@127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"},
+        "http://***@127.0.0.1:1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_a_set_up_that_is_no_good(
+    name: str, cloud: AmazonCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One sentence, with nothing in it that could be secret."""
+    given, said = BROKEN[name]
+    if not {"AWS_SESSION_TOKEN", "AWS_ENDPOINT_URL_ECR"} & set(given):
+        no_keys(monkeypatch)
+    for variable, value in given.items():
+        if variable == "process":
+            (tmp_path / "config").write_text(f"[default]\ncredential_process = {value}\n")
+            variable, value = "AWS_CONFIG_FILE", str(tmp_path / "config")
+        monkeypatch.setenv(variable, value)
+    with pytest.raises(ImageSyncError) as caught:
+        keychain().find(HOST, "app")
+    assert str(caught.value).startswith(f"{HOST}: ") and said in str(caught.value)
+    assert "canary" not in str(caught.value)
+    assert cloud.requests == []
+
+
+def test_aws_that_repeats_what_was_signed(cloud: AmazonCloud) -> None:
+    """InvalidSignatureException, with all that was signed behind its first line."""
+    cloud.refusal = "InvalidSignatureException"
+    cloud.said = "The signature is wrong.\n\nThe Canonical String should have been\n'canary'"
+    with pytest.raises(AuthenticationFailed, match=r"The signature is wrong\.$"):
         keychain().find(HOST, "app")
 
 
