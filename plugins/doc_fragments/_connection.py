@@ -137,9 +137,9 @@ options:
     description:
       - File with logins, as C(podman login) and C(docker login) write it, read instead of the usual ones.
       - Without this option, the first of these that has a login for the registry is used. The file that
-        E(REGISTRY_AUTH_FILE) names, Podman's C($XDG_RUNTIME_DIR/containers/auth.json) and
-        C(~/.config/containers/auth.json), what is in E(DOCKER_AUTH_CONFIG), Docker's C(~/.docker/config.json) (or below
-        E(DOCKER_CONFIG)).
+        E(REGISTRY_AUTH_FILE) names, Podman's C($XDG_RUNTIME_DIR/containers/auth.json) (without that variable
+        C(/run/containers/<uid>/auth.json)) and C(~/.config/containers/auth.json), what is in E(DOCKER_AUTH_CONFIG), Docker's
+        C(~/.docker/config.json) (or below E(DOCKER_CONFIG)).
       - In each file, the program that C(credHelpers) names for the registry goes before the logins in C(auths), and these
         before the program that C(credsStore) names. These programs are run as those of O(registries[].helper) are.
       - After the files come, for C(gcr.io), C(*.gcr.io) and C(*-docker.pkg.dev), Google's application default credentials,

@@ -13,41 +13,66 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
+    CONNECTION_OPTIONS,
     REGISTRY_OPTIONS,
+    read_settings,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
-    canonical_registry,
-)
+from ansible_collections.imagesync.registry.plugins.modules import image_info, image_sync
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("authentication.md", "registries.md")
-#: fields that are decided on, and come with changes of their own
-DECIDED = {"helper", "auth", "proxy", "mirrors"}
+GUIDES = ("authentication.md", "network.md", "registries.md")
+NAMES = ("registries", "imagesync_registries")
+PATHS = ("ca_path", "client_cert", "client_key")
 
 
-def _entries(node: Any) -> Iterator[dict[str, Any]]:
-    """All entries of ``registries`` in a snippet."""
+def _text(guide: str) -> str:
+    return (DOCS / guide).read_text(encoding="utf-8")
+
+
+def _lists(node: Any) -> Iterator[list[dict[str, Any]]]:
+    """All lists of registries in a snippet."""
     if isinstance(node, list):
         for one in node:
-            yield from _entries(one)
+            yield from _lists(one)
     elif isinstance(node, dict):
         for key, value in node.items():
-            if key == "registries":
-                yield from value
+            if key in NAMES:
+                yield value
             else:
-                yield from _entries(value)
+                yield from _lists(value)
 
 
 @pytest.mark.parametrize("guide", GUIDES)
-def test_the_snippets_are_entries_of_registries(guide: str) -> None:
-    text = (DOCS / guide).read_text(encoding="utf-8")
-    snippets = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
-    entries = [entry for snippet in snippets for entry in _entries(yaml.safe_load(snippet))]
-    assert len(snippets) >= 1 and len(entries) >= 1
-    for entry in entries:
-        assert set(entry) <= set(REGISTRY_OPTIONS) | DECIDED, entry
-        assert canonical_registry(entry["name"].partition("/")[0])
+def test_the_snippets_are_taken(guide: str, tmp_path: Path) -> None:
+    """By the specification of the modules, and by what checks the options with each other."""
+    file = tmp_path / "some.pem"
+    file.touch()
+    snippets = re.findall(r"```yaml\n(.*?)```", _text(guide), re.DOTALL)
+    lists = [found for snippet in snippets for found in _lists(yaml.safe_load(snippet))]
+    assert lists
+    for registries in lists:
+        for entry in registries:
+            entry.update({path: str(file) for path in PATHS if path in entry})
+        checked = ArgumentSpecValidator(CONNECTION_OPTIONS).validate({"registries": registries})
+        assert checked.error_messages == []
+        settings = read_settings(checked.validated_parameters)
+        assert len(settings.entries) == len(registries)
+
+
+def test_each_option_is_in_a_guide() -> None:
+    text = "".join(map(_text, GUIDES))
+    assert [name for name in REGISTRY_OPTIONS if not re.search(rf"\b{name}\b", text)] == []
+
+
+def test_the_kinds_of_places_are_those_of_the_results() -> None:
+    rows = re.findall(r"^\|.*\| (`.*`) \|$", _text("authentication.md"), re.MULTILINE)
+    kinds = re.findall(r"`(\w+)`", " ".join(rows))
+    for module in (image_sync, image_info):
+        told = " ".join(yaml.safe_load(module.RETURN)["credentials"]["description"])
+        assert sorted(re.findall(r"V\((\w+)\)", told)) == sorted(kinds)
 
 
 @pytest.mark.parametrize("guide", [*GUIDES, "architecture.md", "../README.md"])

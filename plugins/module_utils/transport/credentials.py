@@ -24,6 +24,7 @@ ANONYMOUS = Login("anonymous")
 #: asks for a login where that takes time, so only once the registry demands one
 Later = Callable[[], Optional[Login]]
 Hit = Union[Login, Later, None]
+_PER_USER = "/run/containers"
 
 
 class Source(Protocol):
@@ -62,9 +63,12 @@ class OptionLogins:
         return Login("options", **{name: found[name][1] for name in names})
 
 
-def _runtime_file() -> str | None:
+def _runtime_file() -> str:
+    """As Podman has it, which with sudo or from cron knows of no XDG_RUNTIME_DIR."""
     runtime = os.environ.get("XDG_RUNTIME_DIR")
-    return os.path.join(runtime, "containers", "auth.json") if runtime else None
+    if runtime:
+        return os.path.join(runtime, "containers", "auth.json")
+    return os.path.join(_PER_USER, str(os.getuid()), "auth.json")
 
 
 def _podman_file() -> str | None:

@@ -5,12 +5,14 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.transport import credentials
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.credentials import (
     ANONYMOUS,
     Keychain,
@@ -86,7 +88,10 @@ def test_places_named_by_the_environment(home: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "x"))
     assert user_for(Settings()) == "config"
     monkeypatch.delenv("XDG_RUNTIME_DIR")
+    monkeypatch.setattr(credentials, "_PER_USER", str(home / "users"))
     assert user_for(Settings()) == "config"
+    put(home / f"users/{os.getuid()}/auth.json", "runtime")
+    assert user_for(Settings()) == "runtime"
 
 
 def test_a_named_file_stands_instead_of_the_usual_ones(home: Path) -> None:
