@@ -47,8 +47,8 @@ options:
         description:
           - A program that gives the login. V(pass) stands for C(docker-credential-pass), which has to be on the C(PATH) of
             the host that connects to the registry.
-          - It is run once, when the registry asks for a login, and has ten seconds. Where it has no login for this
-            registry, the next place is asked; all else that it fails with is an error.
+          - It is run when the registry asks for a login, again every quarter of an hour, and has ten seconds. Where it has no
+            login for this registry, the next place is asked; all else that it fails with is an error.
         type: str
       auth:
         description:

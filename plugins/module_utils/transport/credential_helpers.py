@@ -24,7 +24,7 @@ from typing import IO, Callable, cast
 from ..model.errors import InvalidInput
 from ..model.reference import DOCKER_HUB
 from .docker_config import Login
-from .once import Once
+from .once import Once, renewal
 from .text import clean
 
 _PREFIX = "docker-credential-"
@@ -32,6 +32,8 @@ _PREFIX = "docker-credential-"
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _SECONDS = 10.0
 _LIMIT = 64 << 10
+#: seconds for which a login is good; those of clouds are an hour old at most, and don't say so
+_LIFE = 900.0
 #: how a helper says, with a failure, that it has no login for this registry
 _NOT_FOUND = b"credentials not found in native keychain"
 #: a user name that says that the secret is an identity token
@@ -51,10 +53,11 @@ def check_helper_name(name: str) -> str:
 
 
 class Helpers:
-    """All credential helpers of one call: each is run once for each registry."""
+    """All credential helpers of one call: each is run once for each registry, and then rarely."""
 
     def __init__(self) -> None:
         self._once = Once()
+        self._good: dict[tuple[str, str, str], Login] = {}
 
     def later(self, name: str, host: str, kind: str = "helper") -> Callable[[], Login | None]:
         """How to ask the helper ``name`` for the login to ``host``; see login."""
@@ -66,7 +69,20 @@ class Helpers:
         Raises InvalidInput, with the names of helper and registry and nothing of what the
         helper wrote, where it is missing or fails: nobody goes on without a login in silence.
         """
-        return self._once.get((name, host, kind), lambda: _ask(name, host, kind))
+        return self._once.get((name, host, kind), lambda: self._obtain(name, host, kind))
+
+    def _obtain(self, name: str, host: str, kind: str) -> Login | None:
+        """Keeps what was good where the helper fails later: a key ring may have been locked."""
+        key = name, host, kind
+        try:
+            login = _ask(*key)
+        except InvalidInput:
+            login = self._good.get(key)
+            if login is None:
+                raise
+        if login is not None:
+            login = self._good[key] = login._replace(expires=renewal(_LIFE))
+        return login
 
 
 def has_helper(name: str) -> bool:

@@ -13,6 +13,9 @@ pytest.importorskip("ansible", reason="plugin_utils run on the controller, insid
 
 from ansible.errors import AnsibleLookupError
 
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
+    REGISTRY_OPTIONS,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.plugin_utils import options as module
 from ansible_collections.imagesync.registry.plugins.plugin_utils.options import lookup_settings
@@ -60,6 +63,41 @@ ENTRY = {"name": "r.example", "username": "u", "password": "p"}
 def test_registries_as_a_list_or_as_json(given: Any) -> None:
     (entry,) = lookup_settings(Lookup(registries=given)).entries
     assert (entry.host, entry.username, entry.password) == ("r.example", "u", "p")
+
+
+#: each field, as it comes from a variable that was templated: all text
+FIELDS: dict[str, Any] = {
+    "name": "r.example",
+    "username": "u",
+    "password": "p",
+    "token": "t",
+    "identity_token": "i",
+    "helper": "pass",
+    "auth": "google",
+    "plain_http": "no",
+    "validate_certs": "yes",
+    "ca_path": __file__,
+    "client_cert": __file__,
+    "client_key": __file__,
+    "proxy": "http://proxy.example:3128",
+    "mirrors": "m.example,n.example/hub",
+    "max_connections": "3",
+    "requests_per_second": "2.5",
+    "create_repository": "true",
+}
+
+
+@pytest.mark.parametrize("given", [[FIELDS], json.dumps([FIELDS])])
+def test_each_field_of_registries(given: Any) -> None:
+    assert set(FIELDS) == set(REGISTRY_OPTIONS)
+    (entry,) = lookup_settings(Lookup(registries=given)).entries
+    texts = ("username", "password", "token", "identity_token", "helper", "auth", "proxy")
+    for name in (*texts, "ca_path", "client_cert", "client_key"):
+        assert getattr(entry, name) == FIELDS[name]
+    flags = (entry.plain_http, entry.validate_certs, entry.create_repository)
+    assert flags == (False, True, True)
+    assert entry.mirrors == ("m.example", "n.example/hub")
+    assert (entry.max_connections, entry.requests_per_second) == (3, 2.5)
 
 
 @pytest.mark.parametrize("given", [None, "", " \n", "[]", "null", []])
