@@ -42,11 +42,11 @@ _TOKEN_USER = "<token>"
 _HUB_KEY = "https://index.docker.io/v1/"
 
 
-def check_helper_name(name: str) -> str:
-    """``name`` as it is; raises InvalidInput where it is no name of a helper."""
+def check_helper_name(name: str, place: str = "") -> str:
+    """``name`` as it is; raises InvalidInput, beginning with ``place``, for what is none."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"{clean(name, 80)!r} isn't the name of a credential helper: that is what comes after "
+            f"{place}{clean(name, 80)!r} isn't the name of a credential helper: that is what comes after "
             f"{_PREFIX}, such as pass or ecr-login"
         )
     return name
@@ -91,16 +91,13 @@ def has_helper(name: str) -> bool:
 
 
 def _path_of(name: str) -> str | None:
-    path = shutil.which(_PREFIX + check_helper_name(name))
+    path = shutil.which(_PREFIX + name)
     # a relative one would depend on where we happen to be
     return path if path and os.path.isabs(path) else None
 
 
 def _ask(name: str, host: str, kind: str) -> Login | None:
-    try:
-        path = _path_of(name)
-    except InvalidInput as error:
-        raise InvalidInput(f"{host}: {error}") from None
+    path = _path_of(check_helper_name(name, f"{host}: "))
     if path is None:
         raise InvalidInput(
             f"{host}: the credential helper {_PREFIX}{name}, which is to give its login, isn't on "

@@ -60,6 +60,7 @@ def ecr_client(host: str) -> Any:
                 config=botocore.config.Config(
                     connect_timeout=_SECONDS,
                     read_timeout=_SECONDS,
+                    retries={"mode": "standard"},  # three tries, or AWS_MAX_ATTEMPTS
                     use_fips_endpoint=place.fips or None,
                 ),
             )

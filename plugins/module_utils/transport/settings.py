@@ -172,7 +172,7 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
     if entry.token and not is_token(entry.token):
         raise InvalidInput(f"registries: the token of {entry.name} has a space or a line break")
     if entry.helper:
-        check_helper_name(entry.helper)
+        check_helper_name(entry.helper, f"registries: helper of {entry.name}: ")
     misplaced = [k for k in _CONNECTION_FIELDS if path and getattr(entry, k) is not None]
     if misplaced:
         raise InvalidInput(

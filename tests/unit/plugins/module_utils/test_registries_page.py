@@ -17,8 +17,8 @@ from ansible_collections.imagesync.registry.tests.unit.support import ROOT
 
 SYSTEM = ROOT / "tests" / "system"
 STORY = SYSTEM / "test_registries.py"
-#: what a row names all of, and the other tests of create_repository
-OTHER_FILES = (SYSTEM / "test_ecr.py",)
+#: what a row names all of, and the other tests of create_repository and of logins
+OTHER_FILES = (SYSTEM / "test_ecr.py", SYSTEM / "test_credentials.py")
 
 
 @functools.cache

@@ -277,7 +277,7 @@ def test_the_option_helper_that_has_none(home: Path, programs: Programs) -> None
 
 @pytest.mark.parametrize("name", ["../../evil", "a b", "x/y"])
 def test_names_of_programs_are_checked(home: Path, programs: Programs, name: str) -> None:
-    with pytest.raises(InvalidInput, match="isn't the name of a credential helper"):
+    with pytest.raises(InvalidInput, match=r"helper of r.example: .*isn't the name of a cred"):
         options({"name": "r.example", "helper": name})
     for content in ({"credsStore": name}, {"credHelpers": {"r.example": name}}):
         put_json(home / PLACES["docker"], **content)
