@@ -81,6 +81,7 @@ from typing import Any
 
 from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
+from ansible.utils.display import Display
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import ImageSyncError
 from ansible_collections.imagesync.registry.plugins.module_utils.model.platforms import (
@@ -111,10 +112,11 @@ class LookupModule(LookupBase):
 
     def _digests(self, terms: list[Any]) -> list[str]:
         settings = lookup_settings(self)
-        platform = self.get_option("platform")
+        wanted = self.get_option("platform")
+        platform = parse_platform(wanted) if wanted else None
         texts = [str(term) for term in self._flatten(terms)]
         references = [parse_reference(text).with_default_tag() for text in texts]
-        found = digests(references, settings, parse_platform(platform) if platform else None)
+        found = digests(references, settings, platform, Display().warning)
         results = [self._result(*pair) for pair in zip(references, found, strict=True)]
         return [result for result in results if result is not None]
 

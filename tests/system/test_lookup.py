@@ -21,6 +21,7 @@ from tests.support import images, push
 from tests.support.asking import check_sentence, templated
 from tests.support.certificates import make_certificates
 from tests.support.playbook import Run, run_tasks
+from tests.support.processes import free_port
 from tests.support.proxy import RecordingProxy
 from tests.support.registries import PASSWORD, USER, DockerRegistry
 
@@ -85,6 +86,8 @@ def test_what_it_gives(proxy: RecordingProxy) -> None:
     app, single = f"{proxy.host}/team/app:1", f"{proxy.host}/team/single"
     amd64, arm64 = INDEX.children
     by_digest = f"{proxy.host}/team/app@{amd64.digest}"
+    nowhere = f"127.0.0.1:{free_port()}"
+    mirrored = [{**registries(proxy)[0], "mirrors": [nowhere]}]
     run = look(
         f"lookup('{NAME}', '{app}')",
         query(app),
@@ -98,6 +101,7 @@ def test_what_it_gives(proxy: RecordingProxy) -> None:
         query(app, platform="linux/arm64"),
         query(app, platform="arm64", format="id"),
         query(single, platform="linux/s390x"),
+        query(app, platform="linux/amd64", registries=mirrored),
         query(),
         tasks=[
             {
@@ -121,8 +125,10 @@ def test_what_it_gives(proxy: RecordingProxy) -> None:
         [arm64.digest],
         [f"{proxy.host}/team/app@{arm64.digest}"],
         [SINGLE.digest],
+        [amd64.digest],
         [],
     ]
+    assert f"the mirror {nowhere} of {proxy.host} isn't used any more" in run.output
     assert [one["msg"] for one in loop["results"]] == [INDEX.digest, SINGLE.digest]
     assert {r.method for r in proxy.requests if r.kind == "manifest" and r.status == 200} == {
         "HEAD",

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ..model.config import ImageConfig, has_config, parse_config
 from ..model.errors import ImageSyncError, InvalidContent, InvalidInput, NotFound
@@ -35,11 +35,15 @@ class Child(NamedTuple):
 
 
 def digests(
-    references: list[Reference], settings: Settings, platform: Platform | None = None
+    references: list[Reference],
+    settings: Settings,
+    platform: Platform | None,
+    warn: Callable[[str], None],
 ) -> list[str | None]:
     """The digest that each reference names now, None where there is nothing.
 
-    ``platform``: the digest of that platform's own manifest. Raises ImageSyncError.
+    ``platform``: the digest of that platform's own manifest. ``warn`` is told what the user should
+    know. Raises ImageSyncError.
     """
 
     def find(reference: Reference, repository: Repository) -> str | None:
@@ -48,7 +52,12 @@ def digests(
             return found.digest if found else None
         return _platform_digest(repository, found.digest, platform, reference)
 
-    return _for_each(references, settings, find)
+    network = Network(settings)
+    try:
+        return _for_each(references, settings, find, network)
+    finally:
+        for text in network.warnings():
+            warn(text)
 
 
 def select_tags(
