@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import yaml
-
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (

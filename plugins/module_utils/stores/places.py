@@ -7,14 +7,17 @@
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from ..model.errors import ImageSyncError
 from ..model.reference import Reference
 from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
-from .mirrored import Mirror, MirroredRepository, Mirrors
 from .registry import RegistryRepository
+
+if TYPE_CHECKING:
+    from .mirrored import Mirrors
 
 
 class Places:
@@ -25,7 +28,7 @@ class Places:
         self._opened: dict[str, RegistryRepository] = {}
         self._sources: dict[str, Repository] = {}
         self._on_disk: dict[str, Repository] = {}
-        self._mirrors = Mirrors(network)
+        self._mirrors: Mirrors | None = None
         self._lock = threading.Lock()
 
     def may_be_one(self, registry: str, other: str) -> bool:
@@ -63,12 +66,18 @@ class Places:
     def _mirrored(self, reference: Reference) -> Repository:
         upstream = self._open(reference.registry, reference.repository)
         settings = self._network.settings
+        names = settings.lookup(reference.registry, reference.repository, "mirrors")
+        if not names:
+            return upstream
+        from .mirrored import Mirror, MirroredRepository, Mirrors
+
+        self._mirrors = self._mirrors or Mirrors(self._network)
         mirrors = []
-        for name in settings.lookup(reference.registry, reference.repository, "mirrors") or ():
+        for name in names:
             host, _slash, prefix = name.partition("/")
             path = f"{prefix}/{reference.repository}" if prefix else reference.repository
             mirrors.append(Mirror(name, reference.registry, self._open(host, path)))
-        return MirroredRepository(upstream, mirrors, self._mirrors) if mirrors else upstream
+        return MirroredRepository(upstream, mirrors, self._mirrors)
 
     def _at(self, reference: Reference) -> Repository:
         if not reference.transport:

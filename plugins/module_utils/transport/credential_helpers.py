@@ -46,8 +46,8 @@ def check_helper_name(name: str, place: str = "") -> str:
     """``name`` as it is; raises InvalidInput, beginning with ``place``, for what is none."""
     if not _NAME.fullmatch(name):
         raise InvalidInput(
-            f"{place}{clean(name, 80)!r} isn't the name of a credential helper: that is what comes after "
-            f"{_PREFIX}, such as pass or ecr-login"
+            f"{place}{clean(name, 80)!r} isn't the name of a credential helper: that is what "
+            f"comes after {_PREFIX}, such as pass or ecr-login"
         )
     return name
 

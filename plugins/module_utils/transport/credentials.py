@@ -9,16 +9,19 @@ from __future__ import annotations
 import os
 import threading
 import time
-from typing import Callable, Optional, Protocol, Union
+from typing import TYPE_CHECKING, Callable, Optional, Protocol, Union
 
 from ..model.errors import InvalidInput
 from .auth_files import FileHelpers, FileLogins, FileStore, FromEnvironment, Opened
+from .clouds import ecr_place, is_google
 from .credential_helpers import Helpers
 from .docker_config import Login
-from .ecr_login import EcrLogins
-from .google_login import GoogleLogins
 from .settings import Settings
 from .text import Scrubber
+
+if TYPE_CHECKING:
+    from .ecr_login import EcrLogins
+    from .google_login import GoogleLogins
 
 ANONYMOUS = Login("anonymous")
 #: asks for a login where that takes time, so only once the registry demands one
@@ -99,7 +102,7 @@ def _files(settings: Settings) -> list[Opened]:
 def sources(settings: Settings) -> dict[str, list[Source]]:
     """All sources in their order, by what ``auth`` in ``registries`` says."""
     helpers = Helpers()
-    google, ecr = GoogleLogins(), EcrLogins(helpers)
+    google, ecr = _Cloud(is_google, _google), _Cloud(ecr_place, lambda: _ecr(helpers))
     usual: list[Source] = [OptionLogins(settings, helpers)]
     for opened in _files(settings):
         usual += [
@@ -117,10 +120,43 @@ def sources(settings: Settings) -> dict[str, list[Source]]:
     }
 
 
+def _google() -> GoogleLogins:
+    from .google_login import GoogleLogins
+
+    return GoogleLogins()
+
+
+def _ecr(helpers: Helpers) -> EcrLogins:
+    from .ecr_login import EcrLogins
+
+    return EcrLogins(helpers)
+
+
+class _Cloud:
+    """The logins of a cloud for its own registries, whose code is imported when one is needed."""
+
+    def __init__(
+        self, owns: Callable[[str], object], make: Callable[[], GoogleLogins | EcrLogins]
+    ) -> None:
+        self._owns, self._make = owns, make
+        self._logins: GoogleLogins | EcrLogins | None = None
+        self._lock = threading.Lock()
+
+    def find(self, host: str, repository: str) -> Hit:
+        """See Source. Nothing is imported or asked before the login is needed."""
+        return (lambda: self.login(host)) if self._owns(host) else None
+
+    def login(self, host: str, required: bool = False) -> Login | None:
+        """See GoogleLogins and EcrLogins."""
+        with self._lock:
+            logins = self._logins = self._logins or self._make()
+        return logins.login(host, required)
+
+
 class _Only:
     """A source of a cloud, for a host whose name doesn't tell, and for which it must do."""
 
-    def __init__(self, source: GoogleLogins | EcrLogins) -> None:
+    def __init__(self, source: _Cloud) -> None:
         self._source = source
 
     def find(self, host: str, repository: str) -> Hit:

@@ -128,10 +128,6 @@ class EcrLogins:
         self._helpers = helpers
         self._lack = ""
 
-    def find(self, host: str, repository: str) -> Callable[[], Login | None] | None:
-        """See Source. Nothing is imported or asked before the login is needed."""
-        return (lambda: self.login(host)) if ecr_place(host) else None
-
     def login(self, host: str, required: bool = False) -> Login | None:
         """The login, None where this machine has none; then ``required`` raises InvalidInput.
 

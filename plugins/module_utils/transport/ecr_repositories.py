@@ -45,9 +45,7 @@ class EcrRepositories:
             service = "ecr-public" if place.public else "ecr"
             advice = f"; the AWS credentials must allow {service}:CreateRepository"
             kind = AccessDenied if denied else RegistryError
-            raise kind(
-                f"{error}{advice if denied else ''}", codes=error.codes, host=host
-            ) from None
+            raise kind(f"{error}{advice if denied else ''}", codes=error.codes, host=host) from None
 
     def _client(self, host: str) -> Any:
         with self._lock:

@@ -16,10 +16,9 @@ import importlib
 import os
 import re
 import warnings
-from typing import Any, Callable
+from typing import Any
 
 from ..model.errors import AuthenticationFailed, ImageSyncError, InvalidInput
-from .clouds import is_google
 from .docker_config import Login
 from .libraries import requests
 from .once import Once, renewal
@@ -52,10 +51,6 @@ class GoogleLogins:
         self._once = Once(errors_last=30.0)
         self._credentials: Any = None
         self._lack = ""
-
-    def find(self, host: str, repository: str) -> Callable[[], Login | None] | None:
-        """See Source. Nothing is imported or asked before the login is needed."""
-        return (lambda: self.login(host)) if is_google(host) else None
 
     def login(self, host: str, required: bool = False) -> Login | None:
         """The login, None where this machine has none; then ``required`` raises InvalidInput.

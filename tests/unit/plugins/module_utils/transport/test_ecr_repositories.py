@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What can be said without asking; that repositories are created is for tests/system/test_ecr.py."""
+"""What can be said without asking; that they are created is for tests/system/test_ecr.py."""
 
 from __future__ import annotations
 
