@@ -6,11 +6,10 @@
 
 from __future__ import annotations
 
-import functools
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Callable, Optional, Union
+from typing import Callable, Optional, Union
 
 from ..model.errors import ConnectionFailed, ImageSyncError, RegistryError
 from ..model.reference import DOCKER_HUB
@@ -18,6 +17,7 @@ from .answer import Answer
 from .authenticator import Authenticator, Need
 from .bandwidth import Bandwidth
 from .credentials import Keychain
+from .ecr_repositories import EcrRepositories
 from .lanes import Holders, Lane
 from .learned import Learned
 from .problems import problem_of
@@ -29,9 +29,6 @@ from .tokens import TokenRequest
 from .trust import redirect_target
 from .wire import host_of, origin_of
 from .wires import Wires
-
-if TYPE_CHECKING:
-    from .ecr_repositories import EcrRepositories
 
 _REDIRECTS = (301, 302, 303, 307, 308)
 _MOST_REDIRECTS = 5
@@ -52,6 +49,7 @@ class Network:
         #: everything that a server said goes through this before it is shown
         self.scrub = Scrubber()
         self.keychain = Keychain(settings, self.scrub)
+        self.ecr_repositories = EcrRepositories()
         #: requests sent, by registry (or other host)
         self.requests: Counter[str] = Counter()
         self.bytes_downloaded = 0
@@ -71,13 +69,6 @@ class Network:
                 found = self._clients[registry] = RegistryClient(registry, self)
                 self._wires.know(found.home, registry)
             return found
-
-    @functools.cached_property
-    def ecr_repositories(self) -> EcrRepositories:
-        """Imported when it is needed."""
-        from .ecr_repositories import EcrRepositories
-
-        return EcrRepositories()
 
     def exchange(
         self,

@@ -11,7 +11,6 @@ from typing import Any
 
 from ..model.errors import AccessDenied, AuthenticationFailed, InvalidInput, RegistryError
 from .clouds import EcrPlace, ecr_place
-from .ecr_login import NoAws, aws_call, ecr_client
 
 _EXISTS = "RepositoryAlreadyExistsException"
 _DENIED = ("AccessDenied", "Unauthorized", "InvalidSignature", "UnrecognizedClient", "ExpiredToken")
@@ -35,6 +34,8 @@ class EcrRepositories:
         arguments = {"repositoryName": name}
         if place.account:
             arguments["registryId"] = place.account
+        from .ecr_login import aws_call  # most calls have no use for it
+
         client = self._client(host)
         try:
             aws_call(host, what, lambda: client.create_repository(**arguments))
@@ -48,6 +49,8 @@ class EcrRepositories:
             raise kind(f"{error}{advice if denied else ''}", codes=error.codes, host=host) from None
 
     def _client(self, host: str) -> Any:
+        from .ecr_login import NoAws, ecr_client
+
         with self._lock:
             client = self._clients.get(host)
             if client is None:
