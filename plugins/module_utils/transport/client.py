@@ -212,7 +212,8 @@ class RegistryClient:
             sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
             answer = self._try(send, url, need, sent)
             if answer.status == 401 and 401 not in ok:
-                challenges, problem = self._refusal(answer, what, need)
+                # who is asked elsewhere may lead us here, and must not get what is answered
+                challenges, problem = self._refusal(answer, what, need, self._is_home(url))
         again = self._again(answer, challenges, need, sent, ok)
         if again:
             first = answer.status
@@ -231,7 +232,9 @@ class RegistryClient:
         with self._auth.trial(need, sent):
             answer = send.to(url, sent)
             try:
-                self._auth.tried(need, sent, answer.status if self._is_home(answer.url) else 0)
+                # a login that was left behind on the way wasn't judged
+                judged = answer.authorization and self._is_home(answer.url)
+                self._auth.tried(need, sent, answer.status if judged else 0)
             except ImageSyncError:
                 answer.close()
                 raise
@@ -293,13 +296,16 @@ class RegistryClient:
     def _is_home(self, url: str) -> bool:
         return origin_of(url) == self._home
 
-    def _refusal(self, answer: Answer, what: str, need: Need) -> tuple[list[str], RegistryError]:
+    def _refusal(
+        self, answer: Answer, what: str, need: Need, asked_home: bool
+    ) -> tuple[list[str], RegistryError]:
         """A 401's challenges, or those of ``/v2/`` where it has none (gcr.io); and its error.
 
-        The answer is read to its end before anything else is sent, which needs its place.
+        ``asked_home``: the request went to the registry itself. The answer is read to its end
+        before anything else is sent, which needs its place.
         """
         problem = self.problem(answer, what, need)
-        if not self._is_home(answer.url):
+        if not asked_home or not self._is_home(answer.url):
             return [], problem
         found = answer.all_headers("WWW-Authenticate")
         if not found:

@@ -304,6 +304,25 @@ def test_a_401_elsewhere_is_not_answered() -> None:
     assert len(network.seen) == 2
 
 
+@pytest.mark.parametrize("challenge", [BASIC, BEARER])
+def test_a_401_at_home_is_not_answered_to_who_led_there(challenge: dict[str, str]) -> None:
+    """An upload elsewhere that redirects home would get the login with the second try."""
+    network = Script((307, {"Location": BLOB}), (401, challenge), **user())
+    with pytest.raises(AuthenticationFailed):
+        once(network, "PUT", CDN, (201,), b"x")
+    assert network.seen == [("PUT", CDN, ""), ("PUT", BLOB, "")]
+
+
+def test_a_login_that_was_left_behind_is_not_refused() -> None:
+    """A redirect out and back drops it, so the 401 at the end doesn't mean it."""
+    out_and_back = [(307, {"Location": CDN}), (307, {"Location": BLOB})]
+    network = Script((401, BASIC), *out_and_back, (401, BASIC), 200, **user())
+    with pytest.raises(AuthenticationFailed):
+        once(network)
+    once(network)
+    assert network.seen[-1] == ("GET", BLOB, PASSWORD)
+
+
 def test_connection_failures_say_what_was_tried() -> None:
     with pytest.raises(ConnectionFailed, match=r"doing it failed: r\.example broke") as caught:
         once(Script(ConnectionFailed("r.example broke")))
