@@ -23,6 +23,7 @@ from typing import IO, Callable, cast
 
 from ..model.errors import InvalidInput
 from ..model.reference import DOCKER_HUB
+from ..model.strict_json import is_text
 from .docker_config import Login
 from .once import Once, renewal
 from .text import clean
@@ -44,7 +45,8 @@ _HUB_KEY = "https://index.docker.io/v1/"
 
 def check_helper_name(name: str, place: str = "") -> str:
     """``name`` as it is; raises InvalidInput, beginning with ``place``, for what is none."""
-    if not _NAME.fullmatch(name):
+    # nobody has called one docker-credential-docker-credential-pass
+    if not _NAME.fullmatch(name) or name.startswith(_PREFIX):
         raise InvalidInput(
             f"{place}{clean(name, 80)!r} isn't the name of a credential helper: that is what "
             f"comes after {_PREFIX}, such as pass or ecr-login"
@@ -121,7 +123,7 @@ def _read(output: bytes, who: str, kind: str) -> Login | None:
         username, secret = document["Username"], document["Secret"]
     except (ValueError, TypeError, KeyError, RecursionError):
         raise InvalidInput(f"{who} gave something else than a login") from None
-    if not isinstance(username, str) or not isinstance(secret, str):
+    if not all(isinstance(text, str) and is_text(text) for text in (username, secret)):
         raise InvalidInput(f"{who} gave something else than a login")
     if not secret:
         return None

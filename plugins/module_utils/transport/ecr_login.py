@@ -18,12 +18,12 @@ import warnings
 from typing import Any, Callable
 
 from ..model.errors import AuthenticationFailed, ImageSyncError, InvalidInput
+from .aws_errors import masked, shown
 from .clouds import EcrPlace, ecr_place
 from .credential_helpers import Helpers, has_helper
 from .docker_config import Login
 from .once import Once, renewal
 from .quiet import quiet
-from .text import clean
 
 _HELPER = "ecr-login"
 _SECONDS = 20
@@ -33,8 +33,10 @@ class NoAws(InvalidInput):
     """botocore is missing, or finds no AWS credentials on this machine."""
 
 
-def ecr_client(host: str) -> Any:
+def ecr_client(host: str) -> tuple[Any, Any]:
     """A botocore client for the API that looks after ``host`` (``ecr``, or ``ecr-public``).
+
+    And the credentials that it uses, which aws_call keeps out of messages.
 
     The region is the one in the name, else the machine's; endpoint, proxies and credentials are
     those that botocore finds (``AWS_ENDPOINT_URL_ECR``, profiles, roles). Calls of it belong
@@ -52,9 +54,10 @@ def ecr_client(host: str) -> Any:
     with quiet("botocore"):
         try:
             session = botocore.session.Session()
-            if session.get_credentials() is None:
+            credentials = session.get_credentials()
+            if credentials is None:
                 raise NoAws("botocore finds no AWS credentials on this host")
-            return session.create_client(
+            client = session.create_client(
                 "ecr-public" if place.public else "ecr",
                 region_name=place.region or _own_region(session),
                 config=botocore.config.Config(
@@ -64,6 +67,7 @@ def ecr_client(host: str) -> Any:
                     use_fips_endpoint=place.fips or None,
                 ),
             )
+            return client, credentials
         except NoAws:
             raise
         except botocore.exceptions.NoRegionError:
@@ -72,7 +76,7 @@ def ecr_client(host: str) -> Any:
                 "AWS_DEFAULT_REGION"
             ) from None
         except Exception as error:  # the library isn't strict about what files hold
-            raise InvalidInput(f"{host}: AWS isn't set up on this host: {_said(error)}") from None
+            raise InvalidInput(f"{host}: AWS isn't set up on this host: {shown(error)}") from None
 
 
 def _own_region(session: Any) -> str | None:
@@ -80,8 +84,10 @@ def _own_region(session: Any) -> str | None:
     return session.get_config_variable("region") or os.environ.get("AWS_REGION")
 
 
-def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:
+def aws_call(host: str, what: str, call: Callable[[], Any], credentials: Any) -> Any:
     """What a call of a client gives; ``what`` says in the message what was tried.
+
+    ``credentials``: what must not be in the message, whoever repeats it.
 
     Raises AuthenticationFailed with what AWS said; its ``codes`` has the code of its error, and
     is empty where nothing was answered.
@@ -96,27 +102,13 @@ def aws_call(host: str, what: str, call: Callable[[], Any]) -> Any:
             code = str(told.get("Code", ""))
             code = code if re.fullmatch("[A-Za-z.]{1,60}", code) else "an error"
             # behind the first line, what was signed is repeated, a session's token with it
-            said = clean(str(told.get("Message", "")).partition("\n")[0], 200)
+            said = masked(str(told.get("Message", "")).partition("\n")[0], credentials)
             raise AuthenticationFailed(
                 f"{host}: {what} failed: AWS answered {code}: {said}", codes=(code,)
             ) from None
         except Exception as error:  # programs and files give the credentials only now
-            raise AuthenticationFailed(f"{host}: {what} failed: {_said(error)}") from None
-
-
-def _said(error: Exception) -> str:
-    """What went wrong on this machine; without what a program wrote, or a header has in it."""
-    import botocore.exceptions
-
-    if isinstance(error, botocore.exceptions.CredentialRetrievalError):
-        provider = clean(str(error.kwargs.get("provider", "its source")), 60)
-        return f"no credentials came from {provider}"
-    if isinstance(error, OSError) and error.filename:
-        return clean(f"{error.filename}: {error.strerror}", 200)
-    unknown = error.__class__ is botocore.exceptions.HTTPClientError
-    if unknown or not isinstance(error, (botocore.exceptions.BotoCoreError, ValueError)):
-        return f"botocore failed with {error.__class__.__name__}"
-    return clean(re.sub(r"//[^/@\s]*@", "//***@", str(error)), 200)
+            said = shown(error, credentials)
+            raise AuthenticationFailed(f"{host}: {what} failed: {said}") from None
 
 
 class EcrLogins:
@@ -150,7 +142,7 @@ class EcrLogins:
 
     def _obtain(self, host: str) -> Login | None:
         try:
-            client = ecr_client(host)
+            client, credentials = ecr_client(host)
         except NoAws as error:
             self._lack = str(error)
             if has_helper(_HELPER):
@@ -159,8 +151,8 @@ class EcrLogins:
         place = ecr_place(host) or EcrPlace()
         given = {"registryIds": [place.account]} if place.account else {}
         what = "asking AWS for a password"
-        found = aws_call(host, what, lambda: client.get_authorization_token(**given))
-        return _login(host, found.get("authorizationData"))
+        found = aws_call(host, what, lambda: client.get_authorization_token(**given), credentials)
+        return _login(host, found and found.get("authorizationData"))
 
 
 def _login(host: str, data: Any) -> Login:

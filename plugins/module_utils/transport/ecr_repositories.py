@@ -20,7 +20,8 @@ class EcrRepositories:
     """Creates repositories through botocore, with the credentials that it finds."""
 
     def __init__(self) -> None:
-        self._clients: dict[str, Any] = {}
+        #: and the credentials that they use
+        self._clients: dict[str, tuple[Any, Any]] = {}
         self._lock = threading.Lock()
 
     def create(self, host: str, path: str) -> None:
@@ -36,9 +37,9 @@ class EcrRepositories:
             arguments["registryId"] = place.account
         from .ecr_login import aws_call  # most calls have no use for it
 
-        client = self._client(host)
+        client, credentials = self._client(host)
         try:
-            aws_call(host, what, lambda: client.create_repository(**arguments))
+            aws_call(host, what, lambda: client.create_repository(**arguments), credentials)
         except AuthenticationFailed as error:
             if _EXISTS in error.codes:
                 return
@@ -48,7 +49,7 @@ class EcrRepositories:
             kind = AccessDenied if denied else RegistryError
             raise kind(f"{error}{advice if denied else ''}", codes=error.codes, host=host) from None
 
-    def _client(self, host: str) -> Any:
+    def _client(self, host: str) -> tuple[Any, Any]:
         from .ecr_login import NoAws, ecr_client
 
         with self._lock:

@@ -90,6 +90,8 @@ FAILURES = {
     "kill -9 $$": "failed with exit status -9",
     f"echo {SECRET}": "something else than a login",
     "true": "something else than a login",
+    f"""echo '{{"Username": "u", "Secret": "{SECRET}\\ud800"}}'""": "something else than a login",
+    f"""echo '{{"Username": "\\udfff", "Secret": "{SECRET}"}}'""": "something else than a login",
     f"echo '[\"{SECRET}\"]'": "something else than a login",
     f"""echo '{{"Username": "u", "Secret": ["{SECRET}"]}}'""": "something else than a login",
     f"while true; do echo {SECRET}{SECRET}{SECRET}; done": "gave more than 64 KiB",
@@ -154,6 +156,7 @@ def test_a_helper_that_does_not_read(tmp_path: Path, make: Any) -> None:
 
 @pytest.mark.parametrize(
     "name", ["../../evil", "a/b", "", "a b", "a;b", "a\nb", "x" * 65, "$HOME", "é"]
+    + ["docker-credential-pass"],
 )
 def test_names_that_are_none(make: Any, name: str) -> None:
     """A file that the user got from somewhere must not have us run anything."""
