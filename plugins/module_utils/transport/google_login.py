@@ -19,7 +19,7 @@ import warnings
 from typing import Any
 
 from ..model.errors import AuthenticationFailed, ImageSyncError, InvalidInput
-from .docker_config import Login
+from .docker_config import Login, is_token
 from .libraries import requests
 from .once import Once, renewal
 from .quiet import quiet
@@ -130,7 +130,12 @@ def _login(credentials: Any) -> Login:
         now = datetime.datetime.now(datetime.timezone.utc)
         end = credentials.expiry.replace(tzinfo=datetime.timezone.utc)
         life = max(1.0, (end - now).total_seconds())
-    return Login("google", _USER, credentials.token, expires=renewal(life))
+    token = credentials.token  # as the server gave it
+    if not isinstance(token, str) or not is_token(token):
+        raise AuthenticationFailed(
+            "Google's application default credentials gave an access token that can't be one"
+        )
+    return Login("google", _USER, token, expires=renewal(life))
 
 
 class _NotAtGoogle(Exception):

@@ -155,7 +155,8 @@ def test_a_helper_that_does_not_read(tmp_path: Path, make: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["../../evil", "a/b", "", "a b", "a;b", "a\nb", "x" * 65, "$HOME", "é"]
+    "name",
+    ["../../evil", "a/b", "", "a b", "a;b", "a\nb", "x" * 65, "$HOME", "é"]
     + ["docker-credential-pass"],
 )
 def test_names_that_are_none(make: Any, name: str) -> None:

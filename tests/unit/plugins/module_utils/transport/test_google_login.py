@@ -100,6 +100,16 @@ def test_the_metadata_server(machine: GoogleCloud) -> None:
     assert machine.given == ["access-1"]
 
 
+@pytest.mark.parametrize("token", [5, None, ["x"], "", "x\ud800", "x\r\nX: y"])
+def test_a_token_that_is_none(
+    machine: GoogleCloud, monkeypatch: pytest.MonkeyPatch, token: Any
+) -> None:
+    answer = {"access_token": token, "expires_in": 3600}
+    monkeypatch.setattr(machine, "token", lambda: answer)
+    with pytest.raises(AuthenticationFailed, match=f"{HOST}: .* that can't be one"):
+        keychain().find(HOST, "project/app")
+
+
 def test_a_service_account_key(
     cloud: GoogleCloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
