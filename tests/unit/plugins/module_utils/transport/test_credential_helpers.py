@@ -156,8 +156,18 @@ def test_a_helper_that_does_not_read(tmp_path: Path, make: Any) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["../../evil", "a/b", "", "a b", "a;b", "a\nb", "x" * 65, "$HOME", "é"]
-    + ["docker-credential-pass"],
+    [
+        "../../evil",
+        "a/b",
+        "",
+        "a b",
+        "a;b",
+        "a\nb",
+        "x" * 65,
+        "$HOME",
+        "é",
+        "docker-credential-pass",
+    ],
 )
 def test_names_that_are_none(make: Any, name: str) -> None:
     """A file that the user got from somewhere must not have us run anything."""
