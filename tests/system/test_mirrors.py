@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 
 from tests.support import images, push
 from tests.support.asking import ask, basic
-from tests.support.content import Image
+from tests.support.content import DOCKER_MANIFEST, OCI_MANIFEST, Image
 from tests.support.faults import ALWAYS
 from tests.support.processes import free_port
 from tests.support.proxy import MakeProxy, RecordingProxy
@@ -164,6 +165,28 @@ def test_logins_stay_where_they_belong(sides: Sides, make_strict: MakeStrict) ->
     assert not upstream.count("GET", "blob")
     assert sides.destination.proxy.with_header("Authorization") == []
     assert done["credentials"][private.host] == "options"
+
+
+@pytest.mark.parametrize("tag", ["1", ""])
+def test_a_mirror_has_no_say_about_types(make_strict: MakeStrict, tag: str) -> None:
+    """A manifest without a type of its own isn't what a mirror calls it, but what it was."""
+    upstream, mirror, destination = make_strict(), make_strict(), make_strict()
+    image = images.image("typeless")
+    document = json.loads(image.manifest)
+    del document["mediaType"]
+    data = json.dumps(document).encode()
+    for registry, media_type in ((upstream, OCI_MANIFEST), (mirror, DOCKER_MANIFEST)):
+        registry.add("team/app", image, "other")
+        digest = registry.put_raw("team/app", "1", data, media_type)
+    done = sync(
+        source=f"{upstream.host}/team/app{f':{tag}' if tag else f'@{digest}'}",
+        destination=f"{destination.host}/team/app:1",
+        registries=[{"name": upstream.host, "mirrors": [mirror.host]}],
+    )
+    assert done["digest"] == digest
+    assert mirror.count("GET", "manifest") == 1 and not upstream.count("GET", "manifest")
+    (written,) = [r for r in destination.writes() if "/manifests/" in r.path]
+    assert written.header("Content-Type") == OCI_MANIFEST
 
 
 def test_destinations_have_no_mirrors(sides: Sides, mirror: RecordingProxy) -> None:

@@ -105,7 +105,7 @@ class MirroredRepository(Repository):
 
     def manifest(self, pointer: str) -> Manifest:
         """See Repository. A tag is resolved by HEAD, which counts against no pull limit."""
-        digest = pointer
+        digest, media_type = pointer, ""
         if not is_digest(pointer):
             if not any(self._usable()):
                 return self._upstream.manifest(pointer)
@@ -114,9 +114,14 @@ class MirroredRepository(Repository):
                 raise NotFound(
                     f"{self.place}: {self.path}:{pointer} doesn't exist", 404, host=self.place
                 )
-            digest = found.digest
+            digest, media_type = found.digest, found.media_type
+
+        def read(repository: RegistryRepository) -> Manifest:
+            # the digest says nothing of what a mirror calls it
+            return Manifest(repository.read(digest).raw, media_type, digest)
+
         for mirror in self._usable():
-            manifest = self._known.ask(mirror, lambda repository: repository.read(digest))
+            manifest = self._known.ask(mirror, read)
             if manifest is not None:
                 return manifest
         return self._upstream.manifest(digest)
