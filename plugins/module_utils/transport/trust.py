@@ -10,12 +10,16 @@ services of this machine or of its cloud (169.254.169.254), or have us show a pa
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urljoin, urlsplit
 
 from ..model.errors import RegistryError
 from .addresses import kind_of_host
 from .text import clean, printable_url
 from .wire import origin_of
+
+#: others, such as digits in circles, a proxy may read as an address, or cut at a backslash
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+(?:%[A-Za-z0-9._-]+)?")
 
 
 def check_target(url: str, home: str, what: str) -> None:
@@ -35,6 +39,8 @@ def check_target(url: str, home: str, what: str) -> None:
         raise RegistryError(f"{home}: {what} to {shown} was refused: it isn't encrypted")
     if parts.username is not None or parts.password is not None:
         raise RegistryError(f"{home}: {what} to {shown} was refused: it carries credentials")
+    if not _HOST.fullmatch(host):
+        raise RegistryError(f"{home}: {what} to {shown} was refused: it has no valid host name")
     kind = kind_of_host(host)
     if kind and kind != kind_of_host(urlsplit(home).hostname or ""):
         raise RegistryError(

@@ -79,6 +79,11 @@ REFUSED = [
     (HOME, "https://[::1", "invalid URL"),
     (HOME, "https://cdn.example:99999/", "invalid URL"),
     (HOME, "https://cdn.example:x/", "invalid URL"),
+    (HOME, "https://169.254.169.254\\.cdn.example/", "no valid host name"),
+    (HOME, "https://①⑥⑨.②⑤④.①⑥⑨.②⑤④/", "no valid host name"),
+    (HOME, "https://localhost。/", "no valid host name"),
+    (HOME, "https://%31%32%37.0.0.1/", "no valid host name"),
+    (HOME, "https://a b/", "no valid host name"),
 ]
 
 
