@@ -30,6 +30,9 @@ SLOWEST = 1024
 _GLANCE = 0.5
 #: http.client reads on through any number of "100 Continue"
 _LONGEST_HEAD = 512 << 10
+#: nor does it count the lines after the last chunk
+_MOST_TRAILERS = 100
+_LONGEST_LINE = 64 << 10
 _PIECE = 256 << 10
 
 
@@ -93,6 +96,14 @@ class _Response(http.client.HTTPResponse):
         """Reads the head."""
         super().begin()
         self._flow.in_head = False
+
+    def _read_and_discard_trailer(self) -> None:
+        """Reads what follows the last chunk (RFC 9112, 7.1.2), as long as there is an end to it."""
+        for _unused in range(_MOST_TRAILERS):
+            line = self.fp.readline(_LONGEST_LINE)
+            if line in (b"\r\n", b"\n", b""):
+                return
+        raise http.client.HTTPException("the answer's trailer has no end")
 
 
 class _Flow(io.RawIOBase):

@@ -87,6 +87,23 @@ def test_a_head_without_end_is_given_up(clock: Clock) -> None:
         found.begin()
 
 
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n"
+
+
+def test_a_trailer(clock: Clock) -> None:
+    found = response(clock, (0.0, CHUNKED + b"X: y\r\nZ: y\r\n\r\n"))
+    found.begin()
+    assert found.read() == b"{}"
+
+
+@pytest.mark.parametrize("line", [b"X: y\r\n", b"x" * 1000])
+def test_a_trailer_without_end_is_given_up(clock: Clock, line: bytes) -> None:
+    found = response(clock, (0.0, CHUNKED), *[(0.0, line * 20)] * 1000)
+    found.begin()
+    with pytest.raises(http.client.HTTPException, match="trailer has no end"):
+        found.read()
+
+
 def test_a_body_that_stops_is_given_up(clock: Clock) -> None:
     found = response(clock, (0, HEAD), (1, b"a" * 90_000), (1e9, b""))
     found.begin()
