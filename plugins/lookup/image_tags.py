@@ -142,6 +142,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.selection 
 from ansible_collections.imagesync.registry.plugins.plugin_utils.options import (
     check_lookup,
     lookup_settings,
+    refusals,
 )
 
 OPTIONS = {"tags": {"type": "list", "elements": "str"}, **FILTER_OPTIONS}
@@ -167,7 +168,7 @@ class LookupModule(LookupBase):
         given = {name: value for name, value in given.items() if value is not None}
         checked = ArgumentSpecValidator(OPTIONS).validate(given)
         if checked.error_messages:
-            raise AnsibleLookupError("; ".join(checked.error_messages))
+            raise AnsibleLookupError(refusals(checked))
         values = dict(checked.validated_parameters)
         tags = values.pop("tags", None)
         selection = read_selection(tags, values, "")

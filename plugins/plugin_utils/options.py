@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
-from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator, ValidationResult
+from ansible.module_utils.errors import UnsupportedError
 from ansible.utils.display import Display
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments import (
@@ -50,11 +51,19 @@ def lookup_settings(lookup: Any) -> Settings:
     given = {name: value for name, value in values.items() if value is not None}
     checked = ArgumentSpecValidator(CONNECTION_OPTIONS).validate(given)
     if checked.error_messages:
-        raise AnsibleLookupError("; ".join(checked.error_messages))
+        raise AnsibleLookupError(refusals(checked))
     settings = read_settings(checked.validated_parameters)
     for warning in settings.warnings():
         Display().warning(warning)
     return settings
+
+
+def refusals(checked: ValidationResult) -> str:
+    """What a validation found wrong; of what is unknown, Ansible itself tells the name alone."""
+    return "; ".join(
+        f"unsupported: {error.msg}" if isinstance(error, UnsupportedError) else str(error.msg)
+        for error in checked.errors.errors
+    )
 
 
 def _decoded(registries: Any) -> Any:

@@ -126,11 +126,18 @@ class Settings:
 
     def warnings(self) -> list[str]:
         """What the user should be told about these settings."""
-        return [
+        unchecked = [
             f"the certificate of {entry.host} isn't checked (validate_certs: false)"
             for entry in self.entries
             if entry.validate_certs is False
         ]
+        # of a variable of the environment that isn't set, say
+        empty = [
+            f"the password of {entry.name} in registries is empty, so its user name isn't used"
+            for entry in self.entries
+            if entry.username and entry.password == ""
+        ]
+        return unchecked + empty
 
 
 def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEntry, ...]:

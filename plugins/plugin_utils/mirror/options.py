@@ -22,6 +22,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared i
     INHERITED,
     read_image,
 )
+from ansible_collections.imagesync.registry.plugins.plugin_utils.options import refusals
 
 from .names import OPTIONS, PREFIX
 from .values import text, text_list
@@ -70,7 +71,7 @@ def validate(
     """The values in the types of the specification; raises InvalidInput."""
     checked = ArgumentSpecValidator(dict(spec)).validate(dict(values))
     if checked.error_messages:
-        raise InvalidInput(prefix + "; ".join(checked.error_messages))
+        raise InvalidInput(prefix + refusals(checked))
     return dict(checked.validated_parameters)
 
 

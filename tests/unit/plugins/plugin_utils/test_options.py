@@ -114,7 +114,7 @@ def test_what_is_no_list_of_registries(given: Any) -> None:
 def test_entries_are_checked_as_in_modules() -> None:
     with pytest.raises(AnsibleLookupError, match="name"):
         lookup_settings(Lookup(registries=[{"username": "u"}]))
-    with pytest.raises(AnsibleLookupError, match="nonsense"):
+    with pytest.raises(AnsibleLookupError, match=r"^unsupported: registries\.nonsense"):
         lookup_settings(Lookup(registries=[{"name": "r", "nonsense": 1}]))
     with pytest.raises(InvalidInput, match="no password"):
         lookup_settings(Lookup(registries=[{"name": "r.example", "username": "u"}]))

@@ -183,6 +183,15 @@ def test_connection_fields(tmp_path: Path) -> None:
     assert settings({"name": "r.example", "validate_certs": True}).warnings() == []
 
 
+def test_an_empty_password_is_told() -> None:
+    """A variable of the environment that isn't set is one."""
+    found = settings({"name": "r.example", "username": "u", "password": ""})
+    assert found.warnings() == [
+        "the password of r.example in registries is empty, so its user name isn't used"
+    ]
+    assert settings({"name": "r.example", "username": "", "password": ""}).warnings() == []
+
+
 def test_a_user_name_may_go_with_an_identity_token() -> None:
     """Azure Container Registry wants a certain one."""
     entry = {"name": "r.example", "username": "0000", "identity_token": "i"}
