@@ -17,6 +17,7 @@ from ..model.strict_json import is_text
 from .credential_helpers import check_helper_name
 from .docker_config import is_token
 from .proxies import parse_proxy
+from .text import clean
 
 _CONNECTION_FIELDS = (
     "plain_http",
@@ -159,6 +160,7 @@ def read_entries(given: Iterable[Mapping[str, Any]] | None) -> tuple[RegistryEnt
 
 def _entry(values: Mapping[str, Any]) -> RegistryEntry:
     name = str(values.get("name") or "").strip()
+    _refuse_login(name, "name")
     if "://" in name:
         raise InvalidInput(f"registries: write {name!r} as host[:port], without a scheme")
     host, _slash, path = name.rstrip("/").partition("/")
@@ -189,6 +191,16 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
     return entry
 
 
+def _refuse_login(text: str, what: str) -> None:
+    """``user:password@host`` isn't repeated."""
+    if "@" in text:
+        shown = clean(text.rpartition("@")[2], 80)
+        raise InvalidInput(
+            f"registries: the {what} ...@{shown} has an @ in it: give a login as username and "
+            "password of an entry"
+        )
+
+
 def _check_login(settings: Settings, entry: RegistryEntry) -> None:
     """A user name and a password make a login: here, or in an entry for a part of this."""
     for given, lacking in (("username", "password"), ("password", "username")):
@@ -205,6 +217,7 @@ def _check_login(settings: Settings, entry: RegistryEntry) -> None:
 def read_mirror(text: str) -> str:
     """``host[:port][/prefix]``, checked; raises InvalidInput."""
     text = str(text).strip()
+    _refuse_login(text, "mirror")
     if "://" in text:
         raise InvalidInput(
             f"registries: write the mirror {text!r} as host[:port], without a scheme"

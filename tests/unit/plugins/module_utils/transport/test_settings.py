@@ -183,6 +183,20 @@ def test_connection_fields(tmp_path: Path) -> None:
     assert settings({"name": "r.example", "validate_certs": True}).warnings() == []
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"name": "user:canary@r.example"},
+        {"name": "https://user:canary@r.example"},
+        {"name": "s.example", "mirrors": ["user:canary@r.example"]},
+    ],
+)
+def test_a_login_in_a_name_is_not_repeated(entry: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"@r\.example .* as username and password") as caught:
+        settings(entry)
+    assert "canary" not in str(caught.value)
+
+
 def test_an_empty_password_is_told() -> None:
     """A variable of the environment that isn't set is one."""
     found = settings({"name": "r.example", "username": "u", "password": ""})
