@@ -192,8 +192,8 @@ def _entry(values: Mapping[str, Any]) -> RegistryEntry:
 
 
 def _refuse_login(text: str, what: str) -> None:
-    """``user:password@host`` isn't repeated."""
-    if "@" in text:
+    """``user:password@host`` isn't repeated; a digest is another mistake."""
+    if "@" in text and "@sha256:" not in text:
         shown = clean(text.rpartition("@")[2], 80)
         raise InvalidInput(
             f"registries: the {what} ...@{shown} has an @ in it: give a login as username and "

@@ -298,7 +298,7 @@ def test_mirrors_of_a_registry_and_of_its_parts() -> None:
         (["a.example/x:1"], "invalid mirror"),
         (["a.example/x@sha256:00"], "invalid mirror"),
         (["a.example/X"], "invalid mirror"),
-        (["user@a.example"], "invalid mirror"),
+        (["user@a.example"], "the mirror ...@a.example has an @"),
         ([""], "invalid mirror"),
     ],
 )
