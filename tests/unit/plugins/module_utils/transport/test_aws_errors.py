@@ -42,7 +42,7 @@ def messages() -> list[str]:
     with pytest.raises(ImageSyncError) as login:
         Keychain(Settings()).find(HOST, "app")
     with pytest.raises(ImageSyncError) as creation:
-        EcrRepositories(5).create(HOST, "team/app")
+        EcrRepositories().create(HOST, "team/app")
     said = [str(login.value), str(creation.value)]
     for text in said:
         assert text.startswith(f"{HOST}: ")

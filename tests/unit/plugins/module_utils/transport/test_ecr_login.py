@@ -243,20 +243,20 @@ BROKEN = {
     "a token file that is gone": (
         {"AWS_ROLE_ARN": "arn:aws:iam::123456789012:role/x"}
         | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/file"},
-        "/no/such/file: No such file",
+        "No such file or directory: /no/such/file",
     ),
-    "a program that is gone": ({"process": "/no/such/program"}, "/no/such/program: No such file"),
+    "a program that is gone": ({"process": "/no/such/program"}, "No such file or directory: /no/such/program"),
     "a program that fails": (
         {"process": 'sh -c "echo canary >&2; exit 3"'},
-        "no credentials came from custom-process",
+        "credential_process failed",
     ),
     "a session that can't be sent": (
         {"AWS_SESSION_TOKEN": "canary\nx"},
-        "botocore failed with HTTPClientError",
+        "the request can't be sent",
     ),
     "an address with a login": (
         {"AWS_ENDPOINT_URL_ECR": "http://user:canary@127.0.0.1:1", "AWS_MAX_ATTEMPTS": "1"},
-        "http://***@127.0.0.1:1",
+        "http://127.0.0.1:1",
     ),
 }
 
