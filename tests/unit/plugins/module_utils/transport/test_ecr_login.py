@@ -245,7 +245,10 @@ BROKEN = {
         | {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such/file"},
         "No such file or directory: /no/such/file",
     ),
-    "a program that is gone": ({"process": "/no/such/program"}, "No such file or directory: /no/such/program"),
+    "a program that is gone": (
+        {"process": "/no/such/program"},
+        "No such file or directory: /no/such/program",
+    ),
     "a program that fails": (
         {"process": 'sh -c "echo canary >&2; exit 3"'},
         "credential_process failed",
