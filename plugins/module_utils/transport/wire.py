@@ -143,7 +143,8 @@ class Wire:
             return self._pool
 
     def _tls_with_proxy(self) -> ssl.SSLContext:
-        assert self.proxy is not None
+        if self.proxy is None:
+            raise AssertionError("only a proxy has TLS of its own")
         if not self._connection.validate_certs:
             # older versions of urllib3 would let that hold for the proxy, which gets its password
             raise ConnectionFailed(
