@@ -24,7 +24,6 @@ from workspace import (
     prepare_ansible_test,
 )
 
-SANITY_CORES = ("2.19", "2.21")
 MYPY_PACKAGES = ("plugins", "tests.support", "tests.soak", "demo", "benchmarks")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
@@ -59,21 +58,38 @@ class Plan:
         ]
 
     def test(self) -> list[Stage]:
-        """Return all there is; what takes long comes first, the rest fills the gaps."""
+        """Return all that is tested, a corner of it with each version of Ansible.
+
+        What takes long comes first, the rest fills the gaps.
+        """
+        return [
+            *self._before_the_system_tests(self.controllers[:1]),
+            self._system(self.newest),
+            *[self._system(environment, "first") for environment in self._oldest()],
+        ]
+
+    def matrix(self) -> list[Stage]:
+        """Return the same with every version of Ansible whole."""
+        return [
+            *self._before_the_system_tests(self.controllers),
+            self._system(self.newest),
+            *[self._system(environment, "all") for environment in self.controllers[1:]],
+        ]
+
+    def _before_the_system_tests(self, sanity: list[Environment]) -> list[Stage]:
         return [
             self.programs(),
             *self._environments(self.newest, self.tools, *self.controllers[1:], *self.targets),
-            *self._sanity(),
+            *self._sanity(sanity),
             *self._format_lint_types(),
             *self._packaging(),
             *[self._unit(environment) for environment in self.controllers + self.targets],
             *self._integration(),
-            *[self._system(environment) for environment in self._both_ends()],
         ]
 
-    def _both_ends(self) -> list[Environment]:
-        """Return the newest and the oldest controller; those between have the integration tests."""
-        return [self.newest, *[e for e in self.controllers[-1:] if e is not self.newest]]
+    def _oldest(self) -> list[Environment]:
+        """Return the oldest controller; those between have the integration tests."""
+        return [e for e in self.controllers[-1:] if e is not self.newest]
 
     def run(self) -> list[Stage]:
         """Return what has to be there before a command of the user's can start."""
@@ -156,14 +172,13 @@ class Plan:
             raise StageFailed(f"galaxy-importer: {found.group()}")
         stage.note = str(tarball.relative_to(ROOT))
 
-    def _sanity(self) -> list[Stage]:
+    def _sanity(self, environments: list[Environment]) -> list[Stage]:
         stages = []
-        for core in SANITY_CORES:
-            for environment in [e for e in self.controllers if e.python.core == core][:1]:
-                name = f"sanity-{core}"
-                title = f"ansible-test sanity of ansible-core {core}, on all Pythons found"
-                work = self._ansible_test(environment, "sanity", "--local")
-                stages.append(Stage(name, title, work, (f"env-{environment.name}",)))
+        for environment in environments:
+            name = f"sanity-{environment.python.core}"
+            title = f"ansible-test sanity of ansible-core {environment.python.core}"
+            work = self._ansible_test(environment, "sanity", "--local")
+            stages.append(Stage(name, title, work, (f"env-{environment.name}",)))
         return stages
 
     def _integration(self) -> list[Stage]:
@@ -205,15 +220,15 @@ class Plan:
         work = self._pytest(environment, *arguments)
         return Stage(f"unit-{environment.name}", title, work, (f"env-{environment.name}",))
 
-    def _system(self, environment: Environment) -> Stage:
+    def _system(self, environment: Environment, through_ansible: str = "") -> Stage:
+        """``through_ansible``: of what starts Ansible ``all`` or the ``first`` of each file."""
         python = environment.python
         title = f"system tests with ansible-core {python.core} on Python {python.version}"
         # Two processes, and nothing beside them: some of these tests look at the clock.
         options = ["-n", "2", "--dist", "worksteal"]
-        if environment is not self.newest:
+        if through_ansible:
             title = f"those that start Ansible, with {python.core} on Python {python.version}"
-            # what takes longest of it, plays of several hosts, is for one version as well
-            options += ["--through-ansible", "--ignore-glob=*_role_*"]
+            options.append(f"--through-ansible={through_ansible}")
         work = self._pytest(environment, "tests/system", *options)
         needs = ("programs", f"env-{environment.name}")
         return Stage(f"system-{environment.name}", title, work, needs, slots=2)
@@ -244,7 +259,6 @@ def left_out(plan: Plan) -> list[str]:
         lines.append(f"Python {', '.join(no_python)}: not found")
     if no_core:
         lines.append(f"ansible-core {', '.join(no_core)}: no Python for it")
-    lines += [f"ansible-test sanity of ansible-core {c}" for c in SANITY_CORES if c in no_core]
     if not plan.targets:
         lines.append("unit and integration tests on a target older than the controllers")
     if OLDEST in no_python:

@@ -19,14 +19,21 @@ _STARTERS = ("tests.support.playbook", "tests.support.role")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """The option that leaves the others out."""
-    parser.addoption("--through-ansible", action="store_true", help="only tests that start Ansible")
+    parser.addoption(
+        "--through-ansible",
+        choices=("all", "first"),
+        help="only tests that start Ansible; first: of each file only the first one",
+    )
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Deselect, and so count, what is left out."""
-    if not config.getoption("--through-ansible"):
+    which = config.getoption("--through-ansible")
+    if not which:
         return
     kept = [item for item in items if any(map(starts_ansible, _functions(item)))]
+    if which == "first":
+        kept = list({item.path: item for item in reversed(kept)}.values())[::-1]
     left = [item for item in items if item not in kept]
     config.hook.pytest_deselected(items=left)
     items[:] = kept
