@@ -45,6 +45,8 @@ class Lane:
     Who reads a blob from one host may wait to write it to another one, and others may do so the
     other way round. So where anything will be written, not all places are given to readers; and
     if all who have one are readers all the same, one writer at a time gets a place beyond them.
+    Who is already writing and has to read again, since what it read broke off, waits for no writer
+    either: those may be waiting for the same. One of them at a time gets a place beyond all.
     """
 
     def __init__(
@@ -65,7 +67,9 @@ class Lane:
         self._next = 0.0
         self._free = threading.Condition()
         self._written = False
-        self._reads = self._beyond = 0
+        self._reads = 0
+        #: places beyond the window: of writers, of readers
+        self._beyond = [0, 0]
         self.under_way = 0
 
     @property
@@ -109,7 +113,8 @@ class Lane:
     def _has_room(self, reads: bool, keeps_one: bool) -> bool:
         room = self.window - self.under_way
         if keeps_one:
-            return room > 0 or (self.under_way == self._reads and not self._beyond)
+            only_readers = self.under_way == self._reads
+            return room > 0 or ((reads or only_readers) and not self._beyond[reads])
         if reads and self._written:
             return room > 0 and self._reads < max(1, self.window - 1)
         return room > 0
@@ -117,7 +122,7 @@ class Lane:
     def _count(self, place: Place, by: int) -> None:
         self.under_way += by
         self._reads += by if place.reads else 0
-        self._beyond += by if place.beyond else 0
+        self._beyond[place.reads] += by if place.beyond else 0
         self._holders.change(place.thread, by)
 
     def _wait_turn(self) -> None:

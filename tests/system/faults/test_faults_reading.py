@@ -15,6 +15,7 @@ from tests.support.content import Image, to_json
 from tests.support.faults import ALWAYS
 from tests.support.fixtures import MakeStrict
 from tests.support.judging import Judge
+from tests.support.sides import Side
 
 SIZE = 5 << 19
 LARGE = images.image("large", size=SIZE)
@@ -52,6 +53,18 @@ def test_fault_02_clean_close_short_of_the_length(judge: Judge) -> None:
     judge.survives(judge.source.inject(LAYER_GET, "close_short", LENGTH // 2), again=False)
     assert _ranges(judge) == [None, f"bytes={LENGTH // 2}-"]
     assert judge.source.bytes_down() == LARGE.size
+
+
+def test_fault_02_within_one_registry(judge: Judge, make_strict: MakeStrict) -> None:
+    """One request at a time: the rest is asked for while the upload has its place."""
+    judge.write_to(make_strict(mount=False))
+    side = judge.sides.destination
+    origin = f"{side.repository}/origin"
+    side.push(LARGE, repository=origin)
+    judge.sides.source = Side(judge.destination, side.host, origin)
+    judge.given(LARGE)
+    fault = judge.destination.inject(LAYER_GET, "close_short", LENGTH // 2)
+    judge.survives(fault, again=False, concurrency=1, deadline=20)
 
 
 @pytest.mark.parametrize("off", [6, -6])

@@ -377,3 +377,28 @@ def test_copies_both_ways_dont_wait_for_each_other(
     assert all(event.wait(WAIT) for event in copies)
     assert [lane.under_way for lane in both] == [0, 0]
     assert max(peak) <= (most if known and most > 1 else most + 1)
+
+
+@pytest.mark.parametrize("most", [1, 2, 3])
+def test_who_writes_may_read_again_what_broke_off(pace: Pace, guests: Guests, most: int) -> None:
+    """All places may be those of writers, none of whom ends before it has read the rest."""
+    holders = Holders()
+    both = [Lane(name, pace, most, None, holders) for name in ("a", "b")]
+
+    def copy(source: Lane, target: Lane) -> None:
+        for _unused in range(10):
+            reading = source.enter(True)
+            writing = target.enter()
+            for _interruption in range(3):
+                reading.leave()
+                reading = source.enter(True)
+            writing.leave()
+            reading.leave()
+
+    ways = [(0, 0), (0, 1), (1, 0)]
+    copies = [
+        guests.send(lambda s=both[s], t=both[t]: copy(s, t))  # type: ignore[misc]
+        for s, t in ways * 4
+    ]
+    assert all(event.wait(WAIT) for event in copies)
+    assert [lane.under_way for lane in both] == [0, 0]
