@@ -129,7 +129,7 @@ class MirroredRepository(Repository):
     def open_blob(self, blob: Descriptor) -> BlobReader:
         """See Repository."""
         for mirror in self._usable():
-            reader = self._known.ask(mirror, lambda repository: repository.open_blob(blob))
+            reader = self._known.ask(mirror, lambda repository: repository.begin_blob(blob))
             if reader is not None:
                 return _MirroredBlob(reader, mirror, self._known)
         return self._upstream.open_blob(blob)
@@ -138,7 +138,7 @@ class MirroredRepository(Repository):
         """See Repository."""
 
         def read(repository: RegistryRepository) -> bytes:
-            reader = repository.open_blob(blob)
+            reader = repository.begin_blob(blob)
             try:
                 return b"".join(reader)
             finally:

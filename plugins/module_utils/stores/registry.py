@@ -161,14 +161,18 @@ class RegistryRepository(Repository):
         return self._blobs.has(blob)
 
     def open_blob(self, blob: Descriptor) -> BlobReader:
-        """See Repository."""
+        """See Repository. Tried until it begins; what breaks off later goes on from there."""
+        return self._client.network.retrier.run(self.place, lambda _: self.begin_blob(blob))
+
+    def begin_blob(self, blob: Descriptor) -> BlobReader:
+        """One try of ``open_blob``."""
         return self._blobs.open(blob)
 
     def read_blob(self, blob: Descriptor) -> bytes:
         """See Repository."""
 
         def attempt(_number: int) -> bytes:
-            reader = self._blobs.open(blob)
+            reader = self.begin_blob(blob)
             try:
                 return b"".join(reader)
             finally:  # the place of one that was given up may be needed by the next try

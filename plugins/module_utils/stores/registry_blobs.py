@@ -62,16 +62,15 @@ class RegistryBlobs:
         return answer.length() in (None, 0, blob.size)
 
     def open(self, blob: Descriptor) -> BlobReader:
-        """Begins to read a blob: one try, as the caller tries the whole transfer again.
-
-        What breaks off once it has begun goes on from there.
-        """
+        """Begins to read a blob: one try. What breaks off later goes on from there."""
         return RegistryBlob(self._client, self._path, self.pull, blob)
 
     def write(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """Makes the blob exist: mounted, found, or sent whole, until one of them succeeds.
 
         An upload that failed is never continued: what the registry kept of it can't be proven.
+        That is a try of the whole; the requests before it have their own tries, lest a few faults
+        in each of them add up.
         """
         sent = False
 
@@ -86,7 +85,7 @@ class RegistryBlobs:
                 # the last try may have succeeded, with only its answer lost
                 if self.has(blob):
                     return Written.COPIED if sent else Written.PRESENT
-                session = self._session()
+                session = self._new_session()
             sent = True
             self._send(blob, source, session)
             return Written.COPIED
@@ -119,7 +118,7 @@ class RegistryBlobs:
         repository itself as R it asks whether the blob is here.
         """
         if lender is None and self._client.finds_own_blobs is False:
-            return Written.PRESENT if self.has(blob) else self._session()
+            return Written.PRESENT if self.has(blob) else self._new_session()
         mount = f"?mount={quote(blob.digest, safe='')}&from={quote(lender or self._path, safe='')}"
         sources = (lender,) if lender else ()
         try:
@@ -128,7 +127,7 @@ class RegistryBlobs:
             refused = 400 <= error.status < 500 and error.status != 429
             if error.transient or not (refused or error.status == 501):
                 raise
-            session = self._session()  # no mounts here, or not from there
+            session = self._new_session()  # no mounts here, or not from there
         if not session:
             if lender is None:
                 self._client.finds_own_blobs = True
@@ -150,8 +149,12 @@ class RegistryBlobs:
                 self.use = Use.USED
         return self.use is not Use.NEW
 
+    def _new_session(self) -> str:
+        """The URL of a new upload session; one whose URL got lost is no harm."""
+        return self._client.network.retrier.run(self._host, lambda _: self._session())
+
     def _session(self, query: str = "", sources: tuple[str, ...] = ()) -> str:
-        """The URL of a new upload session; "" where a mount made it needless."""
+        """One try of it; "" where a mount made it needless."""
         path = f"/v2/{self._path}/blobs/uploads/{query}"
         url = self._client.url(path)
         what = f"opening an upload to {self._path}"

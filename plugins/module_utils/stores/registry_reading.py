@@ -63,6 +63,9 @@ class RegistryBlob(BlobReader):
                     return
                 raise ConnectionFailed(f"{self._client.host} ended an answer too early")
             except ConnectionFailed as error:
+                if had == self._blob.size:  # only the end of a chunked answer was lost
+                    self._answer.close()
+                    return
                 failure: ConnectionFailed | RegistryError = error
                 error.args = (f"{self._what} failed at {had} of {self._blob.size} bytes: {error}",)
             self._answer.close()

@@ -79,6 +79,18 @@ def test_fault_14_a_burst_of_server_errors(judge: Judge, kind: str) -> None:
     judge.survives(*faults)
 
 
+def test_fault_14_at_each_step_of_a_transfer(judge: Judge) -> None:
+    """Each request has its own tries; only a body that was sent in vain costs one of the whole."""
+    judge.given(IMAGE)
+    faults = [
+        judge.source.inject(f"GET .*/blobs/{LAYER.digest}", "status", 503, times=2),
+        judge.destination.inject("POST .*/uploads/$", "status", 503, times=2),
+        judge.destination.inject(f"PUT .*/uploads/.*{LAYER.digest[7:]}", "status", 503, times=2),
+    ]
+    judge.survives(*faults, again=False, retries=2, concurrency=1)
+    assert [fault.hits for fault in faults] == [2, 2, 2]
+
+
 def test_fault_15_service_unavailable_for_ever(judge: Judge) -> None:
     judge.given(IMAGE)
     fault = _at(judge, "GET of a blob", "status", 503, times=ALWAYS)

@@ -144,6 +144,13 @@ def test_an_end_without_an_error_is_one_all_the_same() -> None:
     assert ranges(client) == ["", "bytes=40-"]
 
 
+def test_an_error_after_the_last_byte_is_none() -> None:
+    """The end of a chunked answer may get lost; nothing is missing then."""
+    content, client = read(broken(0, 100), retries=0)
+    assert content == CONTENT
+    assert ranges(client) == [""]
+
+
 def test_the_last_error_says_how_often_it_was_tried_and_is_final() -> None:
     with pytest.raises(ConnectionFailed) as caught:
         read(broken(0, 40), broken(40, 50, 206, **{"Content-Range": "bytes 40-99/100"}))
