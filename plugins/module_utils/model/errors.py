@@ -51,7 +51,15 @@ class DiskError(ImageSyncError):
 
 
 class WrittenOtherwise(ImageSyncError):
-    """The registry accepted a write, and then named something else than what was written."""
+    """The registry accepted a write, and then named something else than what was written.
+
+    ``now``: the digest that is there instead, "" for nothing; None where only the answer to the
+    write was heard.
+    """
+
+    def __init__(self, message: str, now: str | None = None) -> None:
+        super().__init__(message)
+        self.now = now
 
 
 class Cancelled(ImageSyncError):

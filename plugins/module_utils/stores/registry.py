@@ -141,16 +141,18 @@ class RegistryRepository(Repository):
         answer.drain()
         subject = manifest.subject.digest if manifest.subject else ""
         listed = bool(subject) and answer.header("OCI-Subject").strip() == subject
-        stored = _named_digest(answer) if answer.status == 201 else ""
+        stored, now = _named_digest(answer) if answer.status == 201 else "", None
         if not stored:
             try:
                 found = self.resolve(pointer)
             except Cancelled:
                 return listed  # it is written, and a run that is ending must not deny it
-            stored = found.digest if found else "nothing"
+            now = found.digest if found else ""
+            stored = now or "nothing"
         if stored not in (manifest.digest, digest_of(manifest.raw)):
             raise WrittenOtherwise(
-                f"{self.place}: after {what}, it names {stored[:140]} instead of {manifest.digest}"
+                f"{self.place}: after {what}, it names {stored[:140]} instead of {manifest.digest}",
+                now,
             )
         return listed
 

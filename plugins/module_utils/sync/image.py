@@ -158,7 +158,9 @@ class Image:
     def fail(self, error: ImageSyncError, message: str) -> None:
         """The image can't be brought to its place; ``message`` says it fit to be shown."""
         self.outcome.fail(message)
-        self.outcome.changed = isinstance(error, WrittenOtherwise)
+        # what was said to be written counts, unless all there is to see is as it was
+        seen = ("", self.outcome.previous_digest)
+        self.outcome.changed = isinstance(error, WrittenOtherwise) and error.now not in seen
 
     def give_up(self, why: str) -> None:
         """The call ended, or couldn't go on, before the image was brought to its place."""

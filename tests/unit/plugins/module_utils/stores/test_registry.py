@@ -204,8 +204,9 @@ def test_writing_is_confirmed_by_a_head_where_the_answer_says_nothing(named: str
     found, client = make(answer(201, b"", silent), answer(200, b"", NAMED))
     found.write_manifest(manifest, "1")
     assert [method for method, _url in client.seen] == ["PUT", "HEAD"]
-    with pytest.raises(WrittenOtherwise, match="names nothing instead of"):
+    with pytest.raises(WrittenOtherwise, match="names nothing instead of") as caught:
         make(answer(201, b"", silent), answer(404))[0].write_manifest(manifest, "1")
+    assert caught.value.now == ""
     other = answer(200, b"", {**TYPE, "Docker-Content-Digest": A})
     with pytest.raises(WrittenOtherwise, match=f"names {A} instead of"):
         make(answer(201, b"", silent), other)[0].write_manifest(manifest, "1")
