@@ -153,6 +153,9 @@ def test_fault_11_no_head_of_manifests(judge: Judge, make_strict: MakeStrict, st
         for proxy in (judge.source, judge.destination)
     ]
     judge.survives(*(faults if status == 501 else []), again=False)
+    for proxy in (judge.source, judge.destination):
+        heads = proxy.select("HEAD", "manifest")
+        assert heads and {request.status for request in heads} == {status}
     assert judge.run()["reason"] == "in_sync"
 
 
