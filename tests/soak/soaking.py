@@ -109,7 +109,10 @@ class Done(NamedTuple):
 
 @dataclasses.dataclass
 class Soak:
-    """All that goes on. ``say`` is told of each step; ``first_delay``: of retries, in seconds."""
+    """All that goes on. ``say`` is told of each step; ``first_delay``: of retries, in seconds.
+
+    In each of the ``rounds`` but the first, some tags move.
+    """
 
     images: int
     seed: int
@@ -117,6 +120,7 @@ class Soak:
     folder: Path
     say: Callable[[str], object]
     first_delay: float = 0.5
+    rounds: int = 3
     runs: list[Done] = dataclasses.field(default_factory=list)
     faults: Counter[str] = dataclasses.field(default_factory=Counter)
     requests: int = 0
@@ -128,7 +132,7 @@ class Soak:
         declared = workload.all()
         with DockerRegistry() as source, DockerRegistry() as destination:
             with self._proxies(source, destination) as pairs:
-                for round_ in range(3):
+                for round_ in range(self.rounds):
                     moved = self._moved(workload, declared, round_)
                     store(source.storage, declared)
                     self.say(f"round {round_ + 1}: {moved} of {len(declared)} tags are new")
