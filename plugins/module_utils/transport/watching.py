@@ -17,6 +17,7 @@ import fcntl
 import http.client
 import io
 import socket
+import ssl
 import sys
 import termios
 import time
@@ -34,6 +35,8 @@ _LONGEST_HEAD = 512 << 10
 _MOST_TRAILERS = 100
 _LONGEST_LINE = 64 << 10
 _PIECE = 256 << 10
+#: TLS says nothing until all of a piece was taken; its records have as much
+_RECORD = 16 << 10
 
 
 def timed(kind: type[Any], timeout: float, pace: Pace) -> type[Any]:
@@ -63,9 +66,10 @@ def _send(sock: socket.socket, data: bytes | bytearray, timeout: float, pace: Pa
     left = memoryview(data)
     sock.settimeout(min(timeout, _GLANCE))
     moved = time.monotonic()
+    piece = _RECORD if isinstance(sock, ssl.SSLSocket) else _PIECE
     while left:
         try:
-            left = left[sock.send(left[:_PIECE]) :]
+            left = left[sock.send(left[:piece]) :]
             moved = time.monotonic()
         except socket.timeout:  # TimeoutError from Python 3.10 on
             pace.check()

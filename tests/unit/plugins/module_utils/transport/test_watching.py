@@ -7,6 +7,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -230,6 +231,39 @@ def test_everything_is_sent(pair: tuple[socket.socket, socket.socket]) -> None:
     watching.timed(Given, 60, Pace())(here).send(data)
     reader.join(10)
     assert bytes(got) == data
+
+
+def _anonymous(sock: socket.socket, server: bool) -> ssl.SSLSocket:
+    """TLS without certificates."""
+    kind = ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT
+    context = ssl.SSLContext(kind)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("AECDH-AES128-SHA:@SECLEVEL=0")
+    return context.wrap_socket(sock, server_side=server)
+
+
+def test_tls_that_is_slow_to_take_is_waited_for(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One call of it sends all that it is given: a large piece would look like silence."""
+    monkeypatch.setattr(watching, "_GLANCE", 0.02)
+    size, got = 320 << 10, bytearray()
+    for sock in pair:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
+
+    def take() -> None:
+        with _anonymous(pair[1], True) as there:
+            while len(got) < size:
+                time.sleep(0.05)  # a slow line
+                got.extend(_read(there, 16 << 10))
+
+    reader = threading.Thread(target=take)
+    reader.start()
+    with _anonymous(pair[0], False) as here:
+        watching.timed(Given, 0.5, Pace())(here).send(bytes(size))
+        reader.join(10)
+    assert len(got) == size
 
 
 def _read(sock: socket.socket, size: int) -> bytes:
