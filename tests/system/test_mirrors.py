@@ -122,6 +122,21 @@ def test_a_mirror_that_fails_is_left(
     assert of(sides, mirror) in done["warnings"][0]
 
 
+@pytest.mark.usefixtures("quick")
+def test_a_mirror_that_ends_in_the_middle_of_a_blob(
+    sides: Sides, image: Image, mirror: RecordingProxy
+) -> None:
+    """It is asked once for the rest; the registry has that too, however many retries there are."""
+    half = mirror.inject("GET .*/blobs/", "close_short", 5)
+    gone = mirror.inject("GET .*/blobs/", "status", 503, times=ALWAYS)
+    registries = [entry(sides, f"{mirror.host}/{PREFIX}")]
+    done = sync(**sides.options(registries=registries, retries=5, concurrency=1))
+    assert (done["reason"], done.get("failed", False)) == ("absent", False)
+    assert sides.destination.has_whole(image)
+    assert (half.hits, gone.hits) == (1, 1)
+    assert "isn't used any more" in done["warnings"][0]
+
+
 def test_a_mirror_that_is_down(sides: Sides, image: Image) -> None:
     """Nothing listens there; the second one is asked, and the registry for what that lacks."""
     registries = [entry(sides, f"127.0.0.1:{free_port()}", sides.destination.host)]

@@ -48,6 +48,8 @@ class Mirrors:
         self._network = network
         # a mirror gets one try: there are others to ask
         self._retrier = Retrier(0, network.pace)
+        #: what broke off goes on there if it can at once
+        self.going_on = Retrier(min(1, network.settings.retries), network.pace)
         self._left: set[tuple[str, str]] = set()
         self._told: set[tuple[str, str]] = set()
         self._lock = threading.Lock()
@@ -101,6 +103,9 @@ class MirroredRepository(Repository):
     def _usable(self) -> Iterator[Mirror]:
         return (mirror for mirror in self._mirrors if self._known.usable(mirror))
 
+    def _begin(self, blob: Descriptor) -> Callable[[RegistryRepository], BlobReader]:
+        return lambda repository: repository.begin_blob(blob, self._known.going_on)
+
     # what may come from a mirror
 
     def manifest(self, pointer: str) -> Manifest:
@@ -129,7 +134,7 @@ class MirroredRepository(Repository):
     def open_blob(self, blob: Descriptor) -> BlobReader:
         """See Repository."""
         for mirror in self._usable():
-            reader = self._known.ask(mirror, lambda repository: repository.begin_blob(blob))
+            reader = self._known.ask(mirror, self._begin(blob))
             if reader is not None:
                 return _MirroredBlob(reader, mirror, self._known)
         return self._upstream.open_blob(blob)
@@ -138,7 +143,7 @@ class MirroredRepository(Repository):
         """See Repository."""
 
         def read(repository: RegistryRepository) -> bytes:
-            reader = repository.begin_blob(blob)
+            reader = self._begin(blob)(repository)
             try:
                 return b"".join(reader)
             finally:

@@ -21,6 +21,7 @@ from ..model.reference import check_tag
 from ..transport.answer import Answer
 from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
+from ..transport.retry import Retrier
 from ..transport.wire import origin_of
 from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
 from .creation import Creation
@@ -166,9 +167,9 @@ class RegistryRepository(Repository):
         """See Repository. Tried until it begins; what breaks off later goes on from there."""
         return self._client.network.retrier.run(self.place, lambda _: self.begin_blob(blob))
 
-    def begin_blob(self, blob: Descriptor) -> BlobReader:
-        """One try of ``open_blob``."""
-        return self._blobs.open(blob)
+    def begin_blob(self, blob: Descriptor, retrier: Retrier | None = None) -> BlobReader:
+        """One try of ``open_blob``. ``retrier``: whose tries there are to go on later."""
+        return self._blobs.open(blob, retrier)
 
     def read_blob(self, blob: Descriptor) -> bytes:
         """See Repository."""

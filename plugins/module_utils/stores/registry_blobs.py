@@ -16,6 +16,7 @@ from ..model.errors import ConnectionFailed, ImageSyncError, InvalidContent, Reg
 from ..transport.answer import Answer
 from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
+from ..transport.retry import Retrier
 from ..transport.trust import upload_location
 from .base import BlobReader, OpenBlob, Written
 from .registry_reading import RegistryBlob
@@ -61,9 +62,9 @@ class RegistryBlobs:
         # some registries answer HEAD without a length, or with 0
         return answer.length() in (None, 0, blob.size)
 
-    def open(self, blob: Descriptor) -> BlobReader:
+    def open(self, blob: Descriptor, retrier: Retrier | None = None) -> BlobReader:
         """Begins to read a blob: one try. What breaks off later goes on from there."""
-        return RegistryBlob(self._client, self._path, self.pull, blob)
+        return RegistryBlob(self._client, self._path, self.pull, blob, retrier)
 
     def write(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """Makes the blob exist: mounted, found, or sent whole, until one of them succeeds.

@@ -20,6 +20,7 @@ from ..model.errors import ConnectionFailed, InvalidContent, RegistryError
 from ..transport.answer import Answer
 from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
+from ..transport.retry import Retrier
 from .base import BlobReader
 from .verified import verified
 
@@ -31,8 +32,19 @@ _EXPIRED = (400, 403)
 class RegistryBlob(BlobReader):
     """See BlobReader."""
 
-    def __init__(self, client: RegistryClient, path: str, need: Need, blob: Descriptor) -> None:
-        """Begins to read: one try, for whose errors see RegistryClient.once."""
+    def __init__(
+        self,
+        client: RegistryClient,
+        path: str,
+        need: Need,
+        blob: Descriptor,
+        retrier: Retrier | None = None,
+    ) -> None:
+        """Begins to read: one try, for whose errors see RegistryClient.once.
+
+        ``retrier``: whose tries there are to go on; the call's, if not given.
+        """
+        self._retrier = retrier or client.network.retrier
         self._client, self._need, self._blob = client, need, blob
         self._where = f"{client.host}/{path}"
         self._what = f"reading blob {blob.digest} of {path}"
@@ -49,7 +61,7 @@ class RegistryBlob(BlobReader):
         self._answer.close()
 
     def _pieces(self) -> Iterator[bytes]:
-        interruptions = self._client.network.retrier.interruptions(self._client.host)
+        interruptions = self._retrier.interruptions(self._client.host)
         had = before = known = 0
         while True:
             try:
