@@ -33,6 +33,8 @@ _LIST_LIMIT = 16 << 20
 _MOST_TAGS, _MOST_REFERRERS = 500_000, 10_000
 #: distribution-spec, "Listing Referrers", 404; and what registries say that never heard of it
 _NO_API = (400, 404, 405, 406)
+#: distribution, while somebody else writes what the manifest names, which it doesn't do at once
+_HALF_WRITTEN = {"DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN"}
 _UNKNOWN = {"NAME_UNKNOWN", "MANIFEST_UNKNOWN"}
 #: Quay refuses more
 _PAGE = 100
@@ -136,9 +138,17 @@ class RegistryRepository(Repository):
         pointer = tag or manifest.digest
         what = f"writing {_named(self.path, pointer)}"
         headers = {"Content-Type": manifest.media_type, "Content-Length": str(len(manifest.raw))}
-        url = self._manifest_url(pointer)
+        url = self._client.url(self._manifest_url(pointer))
         ok = (200, 201, 202)  # the first and the last prove nothing by themselves
-        answer = self._client.call("PUT", url, what, self._push, ok, headers, manifest.raw)
+
+        def attempt(_number: int) -> Answer:
+            try:
+                return self._client.once("PUT", url, what, self._push, ok, headers, manifest.raw)
+            except RegistryError as error:
+                error.transient = error.transient or _HALF_WRITTEN.issubset(error.codes)
+                raise
+
+        answer = self._client.network.retrier.run(self.place, attempt)
         answer.drain()
         subject = manifest.subject.digest if manifest.subject else ""
         listed = bool(subject) and answer.header("OCI-Subject").strip() == subject

@@ -219,6 +219,14 @@ def test_fault_35_a_manifest_whose_answer_is_lost(judge: Judge, action: str, arg
     judge.survives(judge.destination.inject(MANIFEST_PUT, action, arg))
 
 
+def test_fault_53_what_another_run_is_writing_is_waited_for(judge: Judge) -> None:
+    """docker-registry may read a child that is half written, and says then that it isn't right."""
+    judge.given(IMAGE)
+    codes = ("DIGEST_INVALID", "MANIFEST_BLOB_UNKNOWN")
+    said = to_json({"errors": [{"code": code, "message": "as it says"} for code in codes]})
+    judge.survives(judge.destination.inject(MANIFEST_PUT, "status", 400, times=3, body=said))
+
+
 def test_fault_36_a_manifest_that_is_stored_as_another(judge: Judge) -> None:
     judge.given(IMAGE)
     other = images.image("another").digest
