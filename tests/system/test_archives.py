@@ -420,11 +420,11 @@ def test_looking_at_images_on_disk(tmp_path: Path) -> None:
     ]
     references = [parse_reference(text) for text in texts]
     wanted = [A.digest, B.digest, B.digest, TWO.digest, None, None]
-    assert inspect.digests(references, settings) == wanted
+    assert inspect.digests(references, settings, None, pytest.fail) == wanted
     found, numbers = inspect.describe(references, settings, True)
     assert [one.get("digest") for one in found] == wanted
     assert [one["exists"] for one in found] == [True] * 4 + [False] * 2
     assert found[1]["id"] == f"oci:{tmp_path}/a@{B.digest}"
     assert found[0]["size"] == A.size and numbers["requests"] == {}
     with pytest.raises(ImageSyncError, match="2 images are in it; name one of them"):
-        inspect.digests([parse_reference(f"oci:{tmp_path}/a")], settings)
+        inspect.digests([parse_reference(f"oci:{tmp_path}/a")], settings, None, pytest.fail)

@@ -20,7 +20,7 @@ from ..model.errors import ConnectionFailed, InvalidContent, RegistryError
 from ..transport.answer import Answer
 from ..transport.authenticator import Need
 from ..transport.client import RegistryClient
-from ..transport.retry import Retrier
+from ..transport.retry import Interruptions, Retrier
 from .base import BlobReader
 from .verified import verified
 
@@ -78,17 +78,29 @@ class RegistryBlob(BlobReader):
                 if had == self._blob.size:  # only the end of a chunked answer was lost
                     self._answer.close()
                     return
-                failure: ConnectionFailed | RegistryError = error
                 error.args = (f"{self._what} failed at {had} of {self._blob.size} bytes: {error}",)
-            self._answer.close()
-            while True:
-                interruptions.wait(failure, had - before)
+                known = self._resumed(interruptions, error, had, had - before)
                 before = had
-                try:
-                    known = self._go_on(had)
-                    break
-                except (ConnectionFailed, RegistryError) as error:
-                    failure = error
+
+    def _resumed(
+        self,
+        interruptions: Interruptions,
+        failure: ConnectionFailed | RegistryError,
+        had: int,
+        fresh: int,
+    ) -> int:
+        """Goes on after a failure, as often as may be; see _go_on.
+
+        ``fresh``: bytes that came since the last failure.
+        """
+        self._answer.close()
+        while True:
+            interruptions.wait(failure, fresh)
+            fresh = 0
+            try:
+                return self._go_on(had)
+            except (ConnectionFailed, RegistryError) as error:
+                failure = error
 
     def _counted(self) -> Iterator[bytes]:
         network = self._client.network
