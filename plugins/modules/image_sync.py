@@ -409,6 +409,21 @@ options:
       - Whether to stop at the first image that fails. Otherwise the others go on, and the task fails at the end.
     type: bool
     default: false
+  progress:
+    description:
+      - Whether lines on the controller show how far the task is while it runs, at most one a second. They tell how many
+        images and bytes are done, of how many, at what rate, how long it will take, and which images have ended.
+      - With V(auto), if the output of Ansible is a terminal.
+      - There are none in tasks with C(no_log) or C(async), nor over other connections than C(ssh) and C(local). Nothing
+        else depends on them.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  progress_file:
+    description:
+      - A new file on the host that the task runs on, to which lines of JSON are written while the call runs, and which
+        is removed at its end. It is set for you where progress is to be shown, see O(progress).
+    type: path
 seealso:
   - module: imagesync.registry.image_info
   - module: imagesync.registry.image_sign
@@ -601,6 +616,11 @@ images:
       description: Number of blobs that were found at the destination. Those of images in sync aren't counted.
       type: int
       returned: always
+summary:
+  description: The call in one line, numbers of images by what became of them, failures first.
+  returned: always, unless the options are wrong
+  type: str
+  sample: 3 copied, 57 in sync, 1.2 GiB moved in 12 seconds
 stats:
   description: Numbers of the whole call. In check mode, the bytes and blobs that would move.
   returned: always, unless the options are wrong

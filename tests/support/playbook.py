@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .terminal import run_on_terminal
+
 _SUPPORT = Path(__file__).resolve().parent
 _ROOT = _SUPPORT.parent.parent
 
@@ -31,6 +33,8 @@ class Run:
     output: str
     results: list[dict[str, Any]] = field(default_factory=list)
     records: list[dict[str, Any]] = field(default_factory=list)
+    #: seconds since the start, and what was printed then; only on a terminal
+    lines: list[tuple[float, str]] = field(default_factory=list)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -55,11 +59,12 @@ def run_tasks(
     variables: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
     python: str = sys.executable,
+    terminal: bool = False,
 ) -> Run:
     """Runs ``tasks`` on localhost, each also after a failed one.
 
     A result has the keys of the module's result, ``failed`` always among them. ``arguments`` go
-    to ``ansible-playbook`` (``--check``, ``--diff``, ``-vvv``).
+    to ``ansible-playbook`` (``--check``, ``--diff``, ``-vvv``), which runs on a ``terminal`` or not.
     """
     play = {
         "name": "Test",
@@ -74,7 +79,7 @@ def run_tasks(
         path = Path(directory, "play.yml")
         path.write_text(json.dumps([play]), encoding="utf-8")
         command = ("-i", "localhost,", str(path), *arguments)
-        return _run(command, Path(directory), None, environment or {})
+        return _run(command, Path(directory), None, environment or {}, terminal)
 
 
 def run_playbook(
@@ -102,23 +107,33 @@ def run_playbook(
 
 
 def _run(
-    command: Sequence[str], home: Path, folder: Path | None, environment: Mapping[str, str]
+    command: Sequence[str],
+    home: Path,
+    folder: Path | None,
+    environment: Mapping[str, str],
+    terminal: bool = False,
 ) -> Run:
     results = home / "results"
-    finished = subprocess.run(
-        [_program(), *command],
-        env=_environment(home, results, environment),
-        cwd=folder,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
+    options: dict[str, Any] = {"env": _environment(home, results, environment), "cwd": folder}
+    printed: list[tuple[float, str]] = []
+    if terminal:
+        returncode, printed = run_on_terminal([_program(), *command], **options)
+        output = "".join(f"{line}\n" for _when, line in printed)
+    else:
+        finished = subprocess.run(
+            [_program(), *command],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=300,
+            check=False,
+            **options,
+        )
+        returncode, output = finished.returncode, finished.stdout
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
     found = [json.loads(line) for line in lines]
     outcome = [{"failed": one["status"] == "failed", **one["result"]} for one in found]
-    return Run(finished.returncode, finished.stdout, outcome, found)
+    return Run(returncode, output, outcome, found, printed)
 
 
 def run_module(name: str, *arguments: str, **options: Any) -> dict[str, Any]:

@@ -84,6 +84,8 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "bandwidth_limit": {"type": "str"},
     "max_bytes": {"type": "str"},
     "deadline": {"type": "int"},
+    "progress": {"type": "str", "choices": ["auto", "always", "never"], "default": "auto"},
+    "progress_file": {"type": "path"},
     **CONNECTION_OPTIONS,
 }
 MUTUALLY_EXCLUSIVE = [("images", "source"), ("images", "destination"), ("lock_file", "lock")]
@@ -106,6 +108,7 @@ def image_sync(
     if locking.lock is not None:
         check_masking(settings, locking.lock.references())
     prune = _prune(parameters, locking)
+    told = parameters.get("progress_file") if parameters.get("progress") != "never" else None
     report = sync(
         declared,
         settings,
@@ -116,6 +119,7 @@ def image_sync(
         locking,
         prune,
         _baseline(parameters),
+        told,
     )
     return _result(report)
 
@@ -183,6 +187,7 @@ def _result(report: Report) -> dict[str, Any]:
     result: dict[str, Any] = {
         "changed": report.changed,
         "images": images,
+        "summary": report.summary(),
         "stats": report.stats,
         "credentials": report.credentials,
         "rate_limits": report.rate_limits,

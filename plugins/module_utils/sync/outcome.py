@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.lock import Lock
+from .changes import Move, table
+from .summary import summary
 
 #: left out of a result when they are empty
 _OPTIONAL = (
@@ -26,6 +28,13 @@ _OPTIONAL = (
     "msg",
     "warnings",
 )
+
+#: what a diff says before and after of an image whose tag hasn't moved
+_AT_ITS_PLACE = {
+    "incomplete": ("(incomplete)", ""),
+    "referrers_missing": ("(referrers missing)", ""),
+    "staged": ("(absent)", "(staged)"),
+}
 
 
 @dataclass
@@ -82,6 +91,7 @@ class Report:
     pruned: list[dict[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     lock: Lock | None = None
+    check_mode: bool = False
 
     @property
     def changed(self) -> bool:
@@ -114,8 +124,18 @@ class Report:
         head = "; ".join(parts)
         return "\n".join([f"{head}:", *lines] if lines else [head] if head else [])
 
+    def summary(self) -> str:
+        """The call in one line."""
+        counts = Counter(image.reason for image in self.images)
+        counts["pruned"] = len(self.pruned)
+        size, seconds = self.stats.get("bytes_uploaded", 0), self.stats.get("seconds", 0)
+        return summary(counts, size, seconds, self.check_mode)
+
     def diff(self) -> Any:
-        """The digests before and after, for ``--diff``: what changed only; and the lock's texts."""
+        """The digests before and after, for ``--diff``: what changed only; and the lock's texts.
+
+        Of many images it is a table.
+        """
         if self.lock is None or not self.lock.changed:
             return self._image_diff()
         name = "lock"
@@ -130,23 +150,23 @@ class Report:
         ]
 
     def _image_diff(self) -> dict[str, str]:
-        before, after = [], []
-        for image in self.images:
-            if not image.changed or image.failed:
-                continue
-            if image.reason == "incomplete":
-                before.append(f"{image.id} (incomplete)\n")
-                after.append(f"{image.id}\n")
-            elif image.reason == "referrers_missing":
-                before.append(f"{image.id} (referrers missing)\n")
-                after.append(f"{image.id}\n")
-            elif image.reason == "staged":
-                before.append(f"{image.id} (absent)\n")
-                after.append(f"{image.id} (staged)\n")
-            else:
-                before.append(f"{image.destination} {image.previous_digest or '(absent)'}\n")
-                after.append(f"{image.destination} {image.digest or '(absent)'}\n")
-        for gone in self.pruned:
-            before.append(f"{gone['destination']} {gone['digest']}\n")
-            after.append(f"{gone['destination']} (pruned)\n")
-        return {"before": "".join(before), "after": "".join(after)}
+        rows = self._moves()
+        if len(self.images) > 1 and rows:
+            return {"prepared": table(rows)}
+        return {
+            "before": "".join(f"{name} {old}\n" for name, old, _new in rows),
+            "after": "".join(f"{name} {new}".rstrip() + "\n" for name, _old, new in rows),
+        }
+
+    def _moves(self) -> list[Move]:
+        """What changed, image by image."""
+        moves = [_move(image) for image in self.images if image.changed and not image.failed]
+        return moves + [
+            Move(gone["destination"], gone["digest"], "(pruned)") for gone in self.pruned
+        ]
+
+
+def _move(image: Outcome) -> Move:
+    if image.reason in _AT_ITS_PLACE:
+        return Move(image.id, *_AT_ITS_PLACE[image.reason])
+    return Move(image.destination, image.previous_digest or "(absent)", image.digest or "(absent)")

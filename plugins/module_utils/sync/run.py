@@ -28,6 +28,7 @@ from .integrity import Integrity
 from .limits import NO_LIMITS, Limits, TooMuch
 from .locking import NO_LOCK, Locking
 from .outcome import Report
+from .progress import COMPARE, COPY, LIST, REMOVE, State, reported
 from .prune import NO_PRUNING, Pruned, PruneOptions, Pruning
 from .removal import Removal
 from .signatures import read_keys
@@ -70,6 +71,7 @@ def sync(
     locking: Locking = NO_LOCK,
     prune: PruneOptions = NO_PRUNING,
     baseline: Baseline | None = None,
+    progress_file: str | None = None,
 ) -> Report:
     """Makes every declared image so, or in check mode tells what that would take.
 
@@ -87,7 +89,8 @@ def sync(
         baseline,
     )
     try:
-        call.run()
+        with reported(progress_file, call.state, call.scrub):
+            call.run()
     finally:
         call.close()
     return call.report()
@@ -109,6 +112,8 @@ class _Call:
         self._began = time.monotonic()
         self._keys = read_keys(key for entry in declared for key in _signed_by(entry))
         self._network = Network(settings)
+        #: makes a text fit to be shown
+        self.scrub = self._network.scrub
         self._stop = stop
         stop.watch(self._network.pace)
         self._workers = Workers(settings.concurrency, lambda: stop.requested)
@@ -121,6 +126,7 @@ class _Call:
         self._prune_open = prune.mode != "none"
         self._timer: threading.Timer | None = None
         self._ended = ""
+        self._stage = LIST
         self._totals = Totals()
         self._places = Places(self._network)
         self._expansion = Expansion(
@@ -142,6 +148,7 @@ class _Call:
             if self._network.pace.cancelled:
                 return
             self._look_into_lock()
+            self._stage = COMPARE
             wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
             unwanted = [i for i in self._images if i.open and i.declared.state == "absent"]
             deltas = Deltas(self._workers, self._failed, self._baseline)
@@ -159,9 +166,10 @@ class _Call:
                 transfer = Transfer(
                     self._workers, self._check_mode, self._failed, self._limits.max_bytes
                 )
-                self._totals = transfer.totals
+                self._totals, self._stage = transfer.totals, COPY
                 transfer.run(changes)
             if removes and not self._network.pace.cancelled:
+                self._stage = REMOVE
                 # last, so that a digest that a tag has just left counts as free
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
@@ -191,6 +199,14 @@ class _Call:
                 if image.repository is repository and outcome.changed and not outcome.failed:
                     outcome.changed = False
                     outcome.fail(self._network.scrub(str(error)))
+
+    def state(self) -> State:
+        """How far the call is, asked while it runs."""
+        totals = self._totals
+        planned = totals.bytes_planned - totals.bytes_spared
+        # what had to be sent again isn't more of what was to be sent
+        sent = totals.bytes_uploaded if self._check_mode else self._network.bytes_uploaded
+        return State(self._stage, self._images, min(sent, planned), planned)
 
     def _look_into_lock(self) -> None:
         for image in self._images:
@@ -236,7 +252,7 @@ class _Call:
         with self._lock:
             if isinstance(error, Cancelled) or not image.open:
                 return
-            message = self._network.scrub(str(error))
+            message = self.scrub(str(error))
             if isinstance(error, NothingLeft):
                 image.give_up(message)
                 return
@@ -261,7 +277,7 @@ class _Call:
         if self._prune_open and all(image.outcome.settled for image in self._images):
             self._pruned.errors.append(f"pruning was not done{self._rest()}: {ended}")
         self._save_lock()
-        scrub = self._network.scrub
+        scrub = self.scrub
         return Report(
             [image.outcome for image in self._images],
             self._stats(),
@@ -271,6 +287,7 @@ class _Call:
             self._pruned.deleted,
             [scrub(error) for error in self._pruned.errors],
             self._locking.lock,
+            self._check_mode,
         )
 
     def _rest(self) -> str:

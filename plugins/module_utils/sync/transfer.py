@@ -40,9 +40,14 @@ class Home(NamedTuple):
 
 
 class Totals:
-    """Blobs and bytes of the whole call."""
+    """Blobs and bytes of the whole call.
+
+    ``bytes_planned`` were to be copied; ``bytes_spared`` of them needn't be, or can't.
+    """
 
     def __init__(self) -> None:
+        self.bytes_planned = 0
+        self.bytes_spared = 0
         self.bytes_downloaded = 0
         self.bytes_uploaded = 0
         self.counts = dict.fromkeys(Written, 0)
@@ -178,8 +183,9 @@ class Transfer:
             self._lenders.setdefault(repository.name, (repository, {}))[1][lender] = None
         else:
             self._planned.append((repository, blob, image.source))
+            self.totals.bytes_planned += blob.size
         rank = (_MOUNT,) if lender else (_BLOB, turn, -blob.size)
-        step = self._graph.add(rank, lambda: self._copy_blob(image, blob, home, lender))
+        step = self._graph.add(rank, lambda: self._bring_blob(image, blob, home, lender))
         if lender and home.commit:
             self._graph.waits(step, home.commit)
         self._steps[key] = step
@@ -194,9 +200,20 @@ class Transfer:
 
     # the steps
 
-    def _copy_blob(self, image: Image, blob: Descriptor, home: Home, lender: str | None) -> None:
+    def _bring_blob(self, image: Image, blob: Descriptor, home: Home, lender: str | None) -> None:
+        written: Written | None = None
+        try:
+            written = self._copy_blob(image, blob, home, lender)
+        finally:
+            if lender is None and written is not Written.COPIED:
+                with self._lock:
+                    self.totals.bytes_spared += blob.size
+
+    def _copy_blob(
+        self, image: Image, blob: Descriptor, home: Home, lender: str | None
+    ) -> Written | None:
         if blob.foreign and not (image.source and image.source.has_blob(blob)):
-            return  # it stays where its URLs say
+            return None  # it stays where its URLs say
         if home.commit and home.commit.error:
             lender = None  # it never got there
         if self._check_mode:
@@ -206,6 +223,7 @@ class Transfer:
             if blob.digest in image.proof.lacking:
                 confirm_blob(image.repository, blob)
         self._count_for(image, blob, written)
+        return written
 
     def _write_blob(self, image: Image, blob: Descriptor, lender: str | None) -> Written:
         """From the image's source; where that fails, from those of images that share the blob."""

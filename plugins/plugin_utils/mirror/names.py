@@ -27,6 +27,7 @@ OPTIONS = (
     "max_bytes",
     "deadline",
     "fail_fast",
+    "progress",
     "prune",
     "prune_protect",
     "prune_limit",

@@ -128,6 +128,7 @@ def test_the_defaults_of_the_contract() -> None:
         "integrity": "tag",
         "platforms_missing": "fail",
         "lock_mode": "update",
+        "progress": "auto",
         "prune": "none",
         "prune_limit": 10,
         "filter.max_tags": 200,
