@@ -64,7 +64,7 @@ def run_tasks(
     """Runs ``tasks`` on localhost, each also after a failed one.
 
     A result has the keys of the module's result, ``failed`` always among them. ``arguments`` go
-    to ``ansible-playbook`` (``--check``, ``--diff``, ``-vvv``), which runs on a ``terminal`` or not.
+    to ``ansible-playbook`` (``--check``, ``--diff``, ``-vvv``), which ``terminal`` puts on one.
     """
     play = {
         "name": "Test",

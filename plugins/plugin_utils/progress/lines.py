@@ -10,6 +10,7 @@ registry.example.com/web:3; copied registry.example.com/app:1.2; 9 in sync``
 
 from __future__ import annotations
 
+import math
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -28,7 +29,8 @@ from .tail import Snapshot, printable
 #: seconds: between two lines, even if nothing new is known, and over which a rate is measured
 SHORTEST, LONGEST, _WINDOW = 1.0, 10.0, 10.0
 _STAGES = {"list": "listing tags", "compare": "comparing", "remove": "removing"}
-_LONGEST_SPAN = 7 * 24 * 3600
+#: a rate needs some seconds to mean anything, and a forecast some more and a part that is done
+_FOR_RATE, _FOR_FORECAST, _PART = 2.0, 3.0, 100
 
 
 class Lines:
@@ -40,6 +42,7 @@ class Lines:
         self._room = max(width, 60)
         self._last: Snapshot | None = None
         self._points: deque[tuple[float, int]] = deque()
+        self._copying = math.inf
         #: ended and not yet shown: names, and numbers by reason
         self._named: list[tuple[str, str]] = []
         self._ended: Counter[str] = Counter()
@@ -59,7 +62,10 @@ class Lines:
             self._last = snapshot
             self._ended = Counter(snapshot.ended)
             self._named += snapshot.named
+            if not snapshot.size[1]:
+                continue  # nothing is to be copied yet
             self._points.append((snapshot.seconds, snapshot.size[0]))
+            self._copying = min(self._copying, snapshot.seconds)
             while snapshot.seconds - self._points[0][0] > _WINDOW:
                 self._points.popleft()
 
@@ -96,18 +102,19 @@ class Lines:
             return f"{parts[0]}, {format_size(done)} to move"
         if planned:
             parts.append(f"{format_size(done)} of {format_size(planned)}")
-            parts += self._speed(planned - done)
+            parts += self._speed(done, planned)
         return ", ".join(parts)
 
-    def _speed(self, left: int) -> list[str]:
-        """The rate of late, and how long it takes at that rate."""
+    def _speed(self, done: int, planned: int) -> list[str]:
+        """The rate of late, and how long the rest takes at that rate."""
         (since, before), (until, after) = self._points[0], self._points[-1]
-        if until - since < SHORTEST or left <= 0:
+        if until - since < _FOR_RATE or done >= planned:
             return []
         rate = max(0.0, (after - before) / (until - since))
         shown = [f"{format_size(int(rate))}/s"]
-        if rate and left / rate < _LONGEST_SPAN:
-            shown.append(f"{format_span(left / rate)} left")
+        sure = until - self._copying >= _FOR_FORECAST and done * _PART >= planned
+        if rate >= 1 and sure:
+            shown.append(f"{format_span((planned - done) / rate)} left")
         return shown
 
     def _events(self) -> list[str]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import pytest
 
@@ -12,7 +13,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.outcome im
     Outcome,
     Report,
 )
-from ansible_collections.imagesync.registry.tests.unit.support import A, B
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.summary import WORDS
+from ansible_collections.imagesync.registry.tests.unit.support import PLUGINS, A, B
 
 
 def moved(name: str = "a", **fields: object) -> Outcome:
@@ -108,16 +110,93 @@ def test_full_fields_are_there() -> None:
     assert "msg" not in values
 
 
-def test_the_diff_shows_what_changed() -> None:
+def changes() -> list[Outcome]:
     staged = Outcome("r/s:1", id=f"r/s@{A}", digest=A, changed=True, reason="staged")
     removed = Outcome("r/x:1", previous_digest=B, changed=True, reason="removed")
     replaced = Outcome("r/b:1", digest=A, previous_digest=B, changed=True, reason="digest_differs")
     signed = Outcome("r/r:1", id=f"r/r@{A}", digest=A, previous_digest=A, changed=True)
     signed.reason = "referrers_missing"
-    images = [moved(), in_sync("i"), failed("f"), replaced, staged, removed, repaired("p"), signed]
-    assert report(*images).diff() == {
-        "before": f"r/a:1 (absent)\nr/b:1 {B}\nr/s@{A} (absent)\nr/x:1 {B}\nr/p@{A} (incomplete)\n"
-        f"r/r@{A} (referrers missing)\n",
-        "after": f"r/a:1 {A}\nr/b:1 {A}\nr/s@{A} (staged)\nr/x:1 (absent)\nr/p@{A}\nr/r@{A}\n",
+    return [moved(), replaced, staged, removed, repaired("p"), signed]
+
+
+@pytest.mark.parametrize(
+    ("image", "before", "after"),
+    list(
+        zip(
+            changes(),
+            (
+                "r/a:1 (absent)",
+                f"r/b:1 {B}",
+                f"r/s@{A} (absent)",
+                f"r/x:1 {B}",
+                f"r/p@{A} (incomplete)",
+                f"r/r@{A} (referrers missing)",
+            ),
+            (
+                f"r/a:1 {A}",
+                f"r/b:1 {A}",
+                f"r/s@{A} (staged)",
+                "r/x:1 (absent)",
+                f"r/p@{A}",
+                f"r/r@{A}",
+            ),
+        )
+    ),
+)
+def test_the_diff_of_one_image_is_before_and_after(image: Outcome, before: str, after: str) -> None:
+    assert report(image).diff() == {"before": f"{before}\n", "after": f"{after}\n"}
+
+
+def test_the_diff_of_many_images_is_a_table_of_what_changed() -> None:
+    images = [in_sync("i"), failed("f"), *changes()]
+    whole = report(*images)
+    whole.pruned = [{"destination": "r/long/name:1", "digest": B}]
+    a, b = A[:19], B[:19]
+    assert whole.diff() == {
+        "prepared": f"""\
+image                  before               after
+r/a:1                  (absent)             {a}
+r/b:1                  {b}  {a}
+r/s@{a}  (absent)             (staged)
+r/x:1                  {b}  (absent)
+r/p@{a}  (incomplete)         (complete)
+r/r@{a}  (referrers missing)  (complete)
+r/long/name:1          {b}  (pruned)
+"""
     }
-    assert report(in_sync()).diff() == {"before": "", "after": ""}
+
+
+def test_nothing_changed_is_no_diff() -> None:
+    nothing = {"before": "", "after": ""}
+    assert report(in_sync()).diff() == report(in_sync(), failed("b")).diff() == nothing
+
+
+@pytest.mark.parametrize(
+    ("images", "check_mode", "expected"),
+    [
+        ([], False, "no images in 1 second"),
+        ([in_sync()], False, "1 in sync, 0 bytes moved in 1 second"),
+        (
+            [in_sync(), moved(), failed(), waiting(), moved()],
+            False,
+            "1 failed, 1 not done, 2 copied, 1 in sync, 0 bytes moved in 1 second",
+        ),
+        ([in_sync(), moved()], True, "1 to copy, 1 in sync, 0 bytes to move in 1 second"),
+    ],
+)
+def test_a_call_is_one_line(images: list[Outcome], check_mode: bool, expected: str) -> None:
+    found = report(*images)
+    found.check_mode = check_mode
+    assert found.summary() == expected
+
+
+def test_numbers_are_in_the_line() -> None:
+    found = Report([moved()], {"bytes_uploaded": 1288490189, "seconds": 71.5}, {})
+    found.pruned = [{"destination": "r/b:1", "digest": B}]
+    assert found.summary() == "1 copied, 1 pruned, 1.2 GiB moved in 1 minute 12 seconds"
+
+
+def test_every_reason_has_a_word() -> None:
+    text = (PLUGINS / "modules" / "image_sync.py").read_text(encoding="utf-8")
+    described = text[text.index("    reason:\n") : text.index("    failed:\n")]
+    assert set(re.findall(r"\bV\((\w+)\)", described)) <= set(WORDS)
