@@ -88,6 +88,7 @@ def run_playbook(
     *arguments: str,
     inventory: Mapping[str, Any] | None = None,
     environment: Mapping[str, str] | None = None,
+    terminal: bool = False,
 ) -> Run:
     """Runs plays, or a playbook by its name in a collection, in ``folder``.
 
@@ -103,7 +104,7 @@ def run_playbook(
         path.write_text(json.dumps(list(playbook)), encoding="utf-8")
         playbook = str(path)
     with tempfile.TemporaryDirectory(prefix="imagesync-play-") as home:
-        return _run([playbook, *command], Path(home), folder, environment or {})
+        return _run([playbook, *command], Path(home), folder, environment or {}, terminal)
 
 
 def _run(

@@ -154,14 +154,14 @@ def test_the_diff_of_many_images_is_a_table_of_what_changed() -> None:
     a, b = A[:19], B[:19]
     assert whole.diff() == {
         "prepared": f"""\
-image                  before               after
-r/a:1                  (absent)             {a}
-r/b:1                  {b}  {a}
+image                    before               after
+r/a:1                    (absent)             {a}
+r/b:1                    {b}  {a}
 r/s@{a}  (absent)             (staged)
-r/x:1                  {b}  (absent)
+r/x:1                    {b}  (absent)
 r/p@{a}  (incomplete)         (complete)
 r/r@{a}  (referrers missing)  (complete)
-r/long/name:1          {b}  (pruned)
+r/long/name:1            {b}  (pruned)
 """
     }
 
