@@ -19,13 +19,18 @@ from ..transport.libraries import REQUESTS_IMPORT_ERROR
 
 
 def on_termination(request: Callable[[], None]) -> None:
-    """Calls ``request`` when the process is told to end (SIGTERM), the first time."""
+    """Calls ``request`` when the process is told to end, the first time.
 
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    That is SIGTERM, and SIGHUP where a session of ssh ends before the task, unless it is ignored.
+    """
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        signal.signal(number, signal.SIG_DFL)
         threading.Thread(target=request, daemon=True).start()
 
     signal.signal(signal.SIGTERM, handle)
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handle)
 
 
 def _private_keys(value: Any) -> Iterator[str]:

@@ -4,6 +4,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from typing import Any
 
 import pytest
@@ -89,3 +92,28 @@ def test_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     assert how == "failed"
     assert "requests" in result["msg"]
     assert result["exception"] == "Traceback ..."
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_first_signal_ends_the_work_and_the_second_the_process(number: signal.Signals) -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    requested = threading.Event()
+    try:
+        door.on_termination(requested.set)
+        os.kill(os.getpid(), number)
+        assert requested.wait(10)
+        assert signal.getsignal(number) == signal.SIG_DFL
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def test_what_ignores_the_end_of_its_session_goes_on() -> None:
+    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        door.on_termination(lambda: None)
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
