@@ -109,7 +109,7 @@ def test_lines_come_while_the_module_runs(sides: Sides, folder: Path, tmp_path: 
     for host in ("plain", "remote"):
         lines = shown(run, host)
         first, *_more = lines
-        assert re.match(r"0 of 1 image, [\d.]+ \w+ of 1\.2 MiB", first[1]), lines
+        assert re.match(r"0 of 1 image, [\d.]+ \w+ of 1\.[23] MiB", first[1]), lines
         assert ended(run, host) - first[0] > 0.5
         assert "copied" in lines[-1][1] and sides.destination.ref(host) in lines[-1][1]
         times = [when for when, _line in lines[:-1]]
