@@ -16,7 +16,7 @@ from ..model.strict_json import parse_object
 from .files import Files
 from .layout_files import blob_path
 
-#: what names other blobs, or may
+#: what names other blobs, or may, also where a layer is expected
 _LEADING = (
     *MEDIA_TYPES,
     "application/vnd.oci.artifact.manifest.v1+json",
@@ -25,44 +25,71 @@ _LEADING = (
     "text/plain",
     "application/octet-stream",
 )
+#: keys of manifests under which digests stand that don't keep what they name
+_LOOSE = ("annotations", "subject")
+#: digest, media type, and whether it stands where manifests do
+_Part = tuple[str, str, bool]
 
 
 def used(files: Files, index: LayoutIndex) -> set[str]:
     """The digests of all blobs that an entry of the index is, or leads to.
 
-    A blob's subject isn't: what refers to an image doesn't keep it. Raises InvalidContent for a
-    manifest that can't be read: then nobody knows.
+    Of a manifest whose type isn't known, each digest in it counts. A blob's subject doesn't: what
+    refers to an image doesn't keep it. Raises InvalidContent for a manifest that can't be read:
+    then nobody knows.
     """
-    queue = [(entry.descriptor.digest, entry.descriptor.media_type) for entry in index.entries]
+    queue: list[_Part] = [
+        (e.descriptor.digest, e.descriptor.media_type, True) for e in index.entries
+    ]
     found: set[str] = set()
+    followed: set[str] = set()
     while queue:
-        digest, media_type = queue.pop()
-        if digest in found:
-            continue
+        digest, media_type, leads = queue.pop()
         found.add(digest)
-        if media_type in _LEADING:
-            queue += _below(files, digest, media_type in MEDIA_TYPES)
+        kind = media_type.lower()
+        # what is called a layer in one place may be called a manifest in another
+        if digest not in followed and (leads or kind in _LEADING):
+            followed.add(digest)
+            queue += _below(files, digest, kind in MEDIA_TYPES)
     return found
 
 
-def _below(files: Files, digest: str, surely: bool) -> list[tuple[str, str]]:
-    path = blob_path(digest)
+def _below(files: Files, digest: str, surely: bool) -> list[_Part]:
+    document = _document(files, blob_path(digest), surely)
+    if surely:
+        return [
+            part
+            for key in ("config", "manifests", "layers", "blobs")
+            for part in _digests(document.get(key), key == "manifests")
+        ]
+    return _digests({k: v for k, v in document.items() if k not in _LOOSE}, False)
+
+
+def _document(files: Files, path: str, surely: bool) -> dict[str, Any]:
+    """The JSON of a blob; nothing for what isn't there, or surely is no manifest."""
     size = files.size(path)
     if size is None or (size > SIZE_LIMIT and not surely):
-        return []  # it isn't there, or is no manifest
+        return {}
     raw = files.read(path, SIZE_LIMIT) or b""
     try:
-        document = parse_object(raw, f"{files.where}/{path}")
+        return parse_object(raw, f"{files.where}/{path}")
     except InvalidContent:
         if surely:
             raise
+        return {}
+
+
+def _digests(value: Any, leads: bool) -> list[_Part]:
+    """All digests in it: those of descriptors with their types."""
+    if isinstance(value, str):
+        return [(value, "", leads)] if is_digest(value) else []
+    if isinstance(value, list):
+        return [part for one in value for part in _digests(one, leads)]
+    if not isinstance(value, dict):
         return []
-    parts: list[Any] = [document.get("config")]
-    for key in ("manifests", "layers", "blobs"):
-        value = document.get(key)
-        parts += value if isinstance(value, list) else []
+    digest = value.get("digest")
+    if isinstance(digest, str) and is_digest(digest):
+        return [(digest, str(value.get("mediaType", "")), leads)]
     return [
-        (part["digest"], str(part.get("mediaType", "")))
-        for part in parts
-        if isinstance(part, dict) and is_digest(str(part.get("digest")))
+        part for key, one in value.items() if key not in _LOOSE for part in _digests(one, leads)
     ]
