@@ -16,7 +16,7 @@ from .descriptor import Descriptor, parse_descriptor
 from .errors import InvalidContent, InvalidInput
 from .manifest import OCI_INDEX
 from .reference import parse_reference
-from .strict_json import check_keys, parse_object
+from .strict_json import check_amount, check_keys, parse_object
 
 #: image-layout.md, "oci-layout file"
 MARKER = b'{"imageLayoutVersion":"1.0.0"}'
@@ -142,6 +142,7 @@ class LayoutIndex:
 
 def parse_index(raw: bytes, where: str) -> LayoutIndex:
     """The index in the bytes of ``index.json``; raises InvalidContent."""
+    check_amount(raw, where)
     document = parse_object(raw, where)
     check_keys(document, _KEYS, where)
     manifests = document.get("manifests")

@@ -21,6 +21,8 @@ from typing import Any
 from .errors import InvalidContent
 
 _DEEPEST = 64
+#: of objects and lists, and of values: what that takes in memory is some hundred megabytes
+_MOST_GROUPS, _MOST_VALUES = 1_000_000, 4_000_000
 _LARGEST = 2**53
 _ESCAPE = re.compile(r"\\.", re.DOTALL)
 # without escapes, and by runs: alternatives would take memory for each character; an unclosed
@@ -53,6 +55,12 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidContent(f"{what} is not a JSON object")
     return value
+
+
+def check_amount(raw: bytes, what: str) -> None:
+    """Refuses a large document that would become a far larger one in memory."""
+    if raw.count(b"{") + raw.count(b"[") > _MOST_GROUPS or raw.count(b",") > _MOST_VALUES:
+        raise InvalidContent(f"{what} has more in it than any real one")
 
 
 def check_keys(value: dict[str, Any], known: Iterable[str], what: str) -> None:

@@ -26,6 +26,8 @@ _MOST_MEMBERS, _MOST_LINKS = 1_000_000, 16
 #: real archives become smaller by far less than this
 _MOST_GROWTH, _ANY_GROWTH = 200, 1 << 30
 _PIECE = 1 << 20
+#: bytes of all headers of one file in it: attributes, and a name that is long
+_MOST_HEADERS = 1 << 20
 _ZSTD = b"\x28\xb5\x2f\xfd"
 MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", _ZSTD: "zstd"}
 _DAMAGED = (EOFError, OSError, ValueError, tarfile.TarError)
@@ -34,6 +36,11 @@ _DAMAGED = (EOFError, OSError, ValueError, tarfile.TarError)
 def compression_of(beginning: bytes) -> str:
     """How content that begins so is compressed, "" if it isn't."""
     return next((name for magic, name in MAGIC.items() if beginning.startswith(magic)), "")
+
+
+def version_of(found: os.stat_result) -> tuple[int, int, int]:
+    """Differs between two files of one name."""
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 class TarFiles(Files):
@@ -107,7 +114,7 @@ class TarFiles(Files):
             file.close()
             raise
         self._file = file
-        self.version = found.st_ino, found.st_mtime_ns, found.st_size
+        self.version = version_of(found)
 
     def _spooled(self, file: IO[bytes], size: int) -> IO[bytes]:
         """A plain copy, in a file that goes with its handle."""
@@ -185,9 +192,14 @@ def _members(file: IO[bytes], path: str) -> dict[str, tuple[int, int] | str]:
     """Where each file in it begins, and how long it is. Of several of one name the last counts."""
     found: dict[str, tuple[int, int] | str] = {}
     end = os.fstat(file.fileno()).st_size
+    headers, position = _Headers(file), -1
     try:
-        with tarfile.open(fileobj=file, mode="r:") as archive:
-            for member in archive:
+        with tarfile.open(fileobj=headers, mode="r:") as archive:  # type: ignore[call-overload]
+            for number, member in enumerate(archive):
+                headers.left = _MOST_HEADERS
+                if member.size < 0 or archive.offset <= position:  # type: ignore[attr-defined,unused-ignore]
+                    raise InvalidContent(f"{path} has a file of less than no bytes in it")
+                position = archive.offset  # type: ignore[attr-defined,unused-ignore]
                 name = posixpath.normpath(member.name.lstrip("/"))
                 if member.isreg() and not member.issparse():
                     if member.offset_data + member.size > end:
@@ -198,9 +210,27 @@ def _members(file: IO[bytes], path: str) -> dict[str, tuple[int, int] | str]:
                     found[name] = posixpath.normpath(posixpath.join(folder, member.linkname))
                 elif member.islnk():
                     found[name] = posixpath.normpath(member.linkname.lstrip("/"))
-                if len(found) > _MOST_MEMBERS:
+                if number >= _MOST_MEMBERS:
                     raise InvalidContent(f"{path} has more than {_MOST_MEMBERS} files in it")
                 archive.members = []  # type: ignore[attr-defined,unused-ignore]
     except _DAMAGED as error:
         raise InvalidContent(f"{path} is no tar file that can be read: {error}") from None
     return found
+
+
+class _Headers:
+    """A file for ``tarfile``, which has to do with a little of it for each file in it.
+
+    Else it would read whatever a header says is one into memory, or go through it again and again.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.left = file, _MOST_HEADERS
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, length: int) -> bytes:
+        """The next bytes; raises ValueError when there were too many of them."""
+        if not 0 <= length <= self.left:
+            raise ValueError("a header in it is too long")
+        self.left -= length
+        return self._file.read(length)

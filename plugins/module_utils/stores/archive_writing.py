@@ -24,7 +24,7 @@ from collections.abc import Iterable, Iterator
 from ..model.errors import DiskError, InvalidContent
 from ..model.layout import LayoutIndex
 from ..transport.retry import Pace
-from .archive import TarFiles
+from .archive import TarFiles, version_of
 from .files import FOLDER, TEMPORARY, File, Files, FolderFiles, disk_error
 from .layout_files import INDEX, MARKER, Change, Writer, blob_path, read_index
 from .layout_writing import LayoutWriter, try_lock
@@ -40,6 +40,8 @@ class Overlay(Files):
     def __init__(self, archive: TarFiles) -> None:
         self.archive, self.where = archive, archive.where
         self.new: FolderFiles | None = None
+        #: what others have replaced in the meantime; what was found in it is taken from it
+        self.before: list[TarFiles] = []
 
     def exists(self) -> bool:
         """See Files."""
@@ -53,12 +55,14 @@ class Overlay(Files):
         """See Files."""
         found = self.new.open(name) if self.new else None
         if found is None and (self.new is None or name not in (INDEX, MARKER)):
-            found = self.archive.open(name)
+            archives = (self.archive, *self.before)
+            found = next((file for one in archives if (file := one.open(name))), None)
         return found
 
     def close(self) -> None:
         """See Files."""
-        self.archive.close()
+        for archive in (self.archive, *self.before):
+            archive.close()
 
 
 class ArchiveWriter(Writer):
@@ -66,17 +70,21 @@ class ArchiveWriter(Writer):
 
     def __init__(self, files: Overlay, pace: Pace) -> None:
         super().__init__(files.where)
-        self.path = files.where
+        self.path = os.path.realpath(files.where)  # a link stays one
         self._files, self._pace = files, pace
         self._parent, name = os.path.split(self.path)
         self._prefix = f".{name}{TEMPORARY}"
         self._lock = threading.Lock()
         self._inner: LayoutWriter | None = None
         self._changes: list[Change] = []
+        #: digests of the blobs that are in the folder; some may be in the archive, damaged
+        self._new: set[str] = set()
 
     def blob(self, digest: str, pieces: Iterable[bytes]) -> None:
         """See Writer."""
         self._begun().blob(digest, pieces)
+        with self._lock:
+            self._new.add(digest)
 
     def commit(self, change: Change) -> None:
         """See Writer."""
@@ -133,45 +141,62 @@ class ArchiveWriter(Writer):
     # the end
 
     def finish(self) -> None:
-        """See Writer."""
+        """See Writer. The lock isn't held while it is packed, as that takes long."""
         if self._inner is None or self._files.new is None:
             return
-        with self._told(), self._held():
-            index = read_index(self._files)
-            present = self._present()
-            try:
-                if present.version != self._files.archive.version:
-                    # somebody else has written it: our changes are made in theirs
-                    self._files.archive, present = present, self._files.archive
-                    index = read_index(self._files.archive) or LayoutIndex()
-                    for change in self._changes:
-                        index = change(index)
-                old = read_index(self._files.archive) or LayoutIndex()
-                if index is not None and old.raw() != index.raw():
-                    self._pack(index)
-            finally:
-                present.close()
+        with self._told():
+            index = read_index(self._files) or LayoutIndex()
+            while True:
+                index = self._merged(index)
+                temporary = self._pack(index)
+                if temporary is None:
+                    return
+                with self._held():
+                    if self._is_current():
+                        self._replace(temporary)
+                        return
+                os.unlink(temporary)
 
-    def _present(self) -> TarFiles:
-        """The archive as it is now."""
-        found = TarFiles(self.path)
-        found.exists()
-        return found
+    def _is_current(self) -> bool:
+        """Whether the archive is still the one that was read."""
+        try:
+            return version_of(os.stat(self.path)) == self._files.archive.version
+        except FileNotFoundError:
+            return self._files.archive.version is None
 
-    def _pack(self, index: LayoutIndex) -> None:
-        names = sorted(blob_path(digest) for digest in used(self._files, index))
+    def _merged(self, index: LayoutIndex) -> LayoutIndex:
+        """When somebody else has written it, our changes are made in theirs."""
+        if self._is_current():
+            return index
+        present = TarFiles(self.path)
+        self._files.before.insert(0, self._files.archive)
+        self._files.archive = present
+        index = read_index(present) or LayoutIndex()
+        for change in self._changes:
+            index = change(index)
+        return index
+
+    def _pack(self, index: LayoutIndex) -> str | None:
+        """The path of the new archive; None where it would be the same."""
+        digests = used(self._files, index)
+        old = read_index(self._files.archive) or LayoutIndex()
+        if old.raw() == index.raw() and self._new.isdisjoint(digests):
+            return None
         folder = self._files.new.path if self._files.new else self._parent
         temporary = os.path.join(folder, "archive")
         with open(temporary, "xb") as file:
             with tarfile.open(fileobj=file, mode="w", format=tarfile.GNU_FORMAT) as archive:
                 _add(archive, MARKER, self._files.open(MARKER))
                 _add_bytes(archive, INDEX, index.raw())
-                for name in names:
+                for name in sorted(map(blob_path, digests)):
                     _add(archive, name, self._files.open(name))
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):
             os.chmod(temporary, os.stat(self.path).st_mode & 0o7777)
+        return temporary
+
+    def _replace(self, temporary: str) -> None:
         os.replace(temporary, self.path)
         handle = os.open(self._parent, FOLDER)
         try:

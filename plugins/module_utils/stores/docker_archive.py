@@ -24,7 +24,7 @@ from ..model.errors import InvalidContent
 from ..model.layout import MARKER as MARKER_TEXT
 from ..model.layout import REF_NAME, Entry, LayoutIndex, full_name, read_entry
 from ..model.manifest import OCI_MANIFEST, SIZE_LIMIT
-from ..model.strict_json import parse_object
+from ..model.strict_json import check_amount, parse_object
 from .archive import TarFiles, compression_of
 from .files import File, Files
 from .layout_files import INDEX, MARKER, blob_path, read_index
@@ -102,6 +102,7 @@ class DockerArchiveFiles(Files):
         raw = self._tar.read(_LIST, _LIST_LIMIT)
         if raw is None:
             raise InvalidContent(f"{self.where} is no archive of docker save: it has no {_LIST}")
+        check_amount(raw, f"{self.where}: {_LIST}")
         try:
             found = json.loads(raw)
         except (ValueError, RecursionError):
@@ -113,7 +114,8 @@ class DockerArchiveFiles(Files):
     def _entries(self, image: Any, there: LayoutIndex, where: str) -> list[Entry]:
         """One for each of the image's names."""
         names = image.get("RepoTags") if isinstance(image, dict) else None
-        names = [name for name in names or [] if isinstance(name, str) and name]
+        listed = names if isinstance(names, list) else []
+        names = [name for name in listed if isinstance(name, str) and name]
         found, made = [], None
         for name in names or [""]:
             old = there.find(full_name(name)) if name else ()

@@ -126,3 +126,10 @@ def test_what_is_no_marker(raw: bytes) -> None:
 )
 def test_full_names(name: str, full: str) -> None:
     assert full_name(name) == full
+
+
+@pytest.mark.parametrize("part", [b"{},", b"[],", b"1,"])
+def test_what_would_take_gigabytes_in_memory_is_refused(part: bytes) -> None:
+    raw = b'{"schemaVersion":2,"manifests":[' + part * 5_000_000 + b"{}]}"
+    with pytest.raises(InvalidContent, match="more in it than any real one"):
+        parse_index(raw, "index.json")
