@@ -155,6 +155,7 @@ class LayoutRepository(Repository):
 
     def write_manifest(self, manifest: Manifest, tag: str | None) -> bool:
         """See Repository. As with most registries, lists of referrers are left to the writer."""
+        self.writer.begin()  # before it is looked for what nothing may use as yet
         self._check_parts(manifest)
         if self.files.size(blob_path(manifest.digest)) != len(manifest.raw) or self._is_damaged(
             manifest
@@ -256,6 +257,7 @@ class LayoutRepository(Repository):
 
     def write_blob(self, blob: Descriptor, source: OpenBlob, lender: str | None) -> Written:
         """See Repository."""
+        self.writer.begin()
         if self.has_blob(blob):
             return Written.PRESENT
 

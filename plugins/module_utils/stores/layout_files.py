@@ -47,6 +47,9 @@ class Writer:
     def __init__(self, where: str) -> None:
         self._where = where
 
+    def begin(self) -> None:
+        """From here on nobody deletes what is there; raises DiskError."""
+
     def blob(self, digest: str, pieces: Iterable[bytes]) -> None:
         """Stores a blob whose content is right when ``pieces`` end; raises DiskError."""
         raise DiskError(f"{self._where} can only be read")

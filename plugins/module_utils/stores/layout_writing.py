@@ -101,6 +101,10 @@ class LayoutWriter(Writer):
             raise
         return marker
 
+    def begin(self) -> None:
+        """See Writer."""
+        self._begin()
+
     def close(self) -> None:
         """See Writer."""
         with self._lock:
@@ -126,6 +130,7 @@ class LayoutWriter(Writer):
                 blobs = _make_folder(self._root, "blobs")
                 try:
                     self._folders[algorithm] = _make_folder(blobs, algorithm)
+                    os.fsync(blobs)
                 finally:
                     os.close(blobs)
             return self._folders[algorithm]
@@ -200,6 +205,7 @@ class LayoutWriter(Writer):
         """See Writer."""
         self._begin()
         if not try_lock(self._marker, fcntl.LOCK_EX):
+            self._wait_lock(self._marker, fcntl.LOCK_SH)  # to fail took it away, see flock(2)
             return (
                 f"{self.path}: blobs that nothing uses any more were left there, as another "
                 "process uses it; the next removal takes them"
@@ -212,10 +218,8 @@ class LayoutWriter(Writer):
                     if digest not in marked:
                         algorithm, _colon, name = digest.partition(":")
                         os.unlink(name, dir_fd=self._folder(algorithm))
-        except InvalidContent as error:
-            return (
-                f"{self.path}: what is unused was left there, as what is used isn't sure: {error}"
-            )
+        except (InvalidContent, DiskError) as error:
+            return f"{self.path}: what is unused was left there, or some of it: {error}"
         finally:
             self._wait_lock(self._marker, fcntl.LOCK_SH)
         return ""
