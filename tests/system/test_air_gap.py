@@ -116,6 +116,25 @@ def test_a_delta_has_what_is_new_and_says_what_it_is(gap: Gap) -> None:
     assert not gap.unpack("next")["changed"]
 
 
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+def test_integrity_mends_a_delta_and_does_not_fill_it(gap: Gap, kind: str) -> None:
+    gap.publish(generation(1))
+    name, new = next(iter(gap.published.items()))
+    target = gap.folder / "delta"
+    options: dict[str, Any] = {
+        "images": [{"source": gap.near(name), "destination": f"{kind}:{target}:{name}"}],
+        "baseline": json.loads(gap.lock.read_bytes()),
+        "integrity": "blobs",
+    }
+    assert sync(**options)["blobs_copied"] == 2
+    again = sync(**options)
+    assert (again["changed"], again["reason"]) == (False, "in_sync")
+    if kind == "oci":
+        layouts.blob_file(target, new.blobs[-1].digest).write_bytes(b"x")
+        assert sync(**options)["reason"] == "incomplete"
+        assert stored(target) == {new.digest, new.blobs[0].digest, new.blobs[-1].digest}
+
+
 def test_a_missing_base_is_told_before_anything_is_written(gap: Gap) -> None:
     gap.publish({**generation(1), "docker.io/team/extra:1": images.image("extra")})
     gap.pack("delta", True)

@@ -159,3 +159,26 @@ def test_a_sweep_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
     assert "Operation not permitted" in result["warnings"][0]
     monkeypatch.undo()
     assert layouts.names(folder) == {} and layouts.stored(folder) == layouts.parts(ONE)
+
+
+def test_what_is_no_blob_of_a_layout_is_left_alone(tmp_path: Path) -> None:
+    folder = layouts.write_layout(tmp_path / "b", {"one:1": ONE})
+    blobs = folder / "blobs" / "sha256"
+    foreign = {
+        folder / "README",
+        folder / f"{layout_writing.TEMPORARY}folder" / "file",
+        folder / "blobs" / "other" / ("0" * 64),
+        folder / "blobs" / "sha512" / ("0" * 64),
+        blobs / "notes.txt",
+        blobs / ("A" * 64),
+        blobs / ("1" * 64) / "file",
+    }
+    for path in foreign:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("theirs")
+
+    gone = sync(destination=f"oci:{folder}:one:1", state="absent")
+
+    assert (gone["reason"], gone.get("warnings", [])) == ("removed", [])
+    files = {path for path in folder.rglob("*") if path.is_file()}
+    assert files == foreign | {folder / "index.json", folder / "oci-layout"}

@@ -94,7 +94,8 @@ class LayoutWriter(Writer):
             if try_lock(marker, fcntl.LOCK_EX):
                 for name in os.listdir(root):
                     if name.startswith(TEMPORARY):
-                        os.unlink(name, dir_fd=root)
+                        with contextlib.suppress(IsADirectoryError):
+                            os.unlink(name, dir_fd=root)
             self._wait_lock(marker, fcntl.LOCK_SH)
         except BaseException:
             os.close(marker)
@@ -217,7 +218,8 @@ class LayoutWriter(Writer):
                 for digest in list(self._stored()):
                     if digest not in marked:
                         algorithm, _colon, name = digest.partition(":")
-                        os.unlink(name, dir_fd=self._folder(algorithm))
+                        with contextlib.suppress(IsADirectoryError):
+                            os.unlink(name, dir_fd=self._folder(algorithm))
         except (InvalidContent, DiskError) as error:
             return f"{self.path}: what is unused was left there, or some of it: {error}"
         finally:

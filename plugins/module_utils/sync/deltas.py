@@ -22,6 +22,7 @@ from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..model.reference import Reference, parse_reference
 from ..stores.base import Repository
 from .image import Image
+from .integrity import to_be_proven
 from .workers import Workers
 
 
@@ -90,7 +91,9 @@ class Deltas:
         for image in images:
             if image.base and image.previous is None and image.outcome.reason == "in_sync":
                 image.outcome.id = ""  # others may have settled it again
-        self._workers.map(self._leave_out, [i for i in images if i.open and i.top])
+        # of one that is in the bundle already, integrity asks which blobs are to be there
+        changed = [i for i in images if (i.open and i.top) or to_be_proven(i)]
+        self._workers.map(self._leave_out, changed)
 
     def check(self, images: list[Image], write: bool) -> None:
         """Before the transfer; raises BaseMissing. ``write``: a bundle says that it is a delta."""

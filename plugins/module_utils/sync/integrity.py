@@ -45,7 +45,7 @@ class Integrity:
 
     def run(self, images: list[Image]) -> list[Image]:
         """After the survey: the images for which there is something to write, in their order."""
-        unproven = [image for image in images if _to_be_proven(image)]
+        unproven = [image for image in images if to_be_proven(image)]
         settled = {id(image): image.reopen() for image in unproven if not image.open}
         lacking: list[_Walk] = []
         for batch in _batches(unproven):
@@ -248,7 +248,7 @@ class _Walk:
         for blob in self.blobs.values():
             if here.of(self.look_for(blob)):
                 self.there.add(blob.digest)
-            else:
+            elif blob.digest not in self.image.left_out:
                 self.gaps.append(blob)
                 self.lacking.add(blob.digest)
 
@@ -285,7 +285,7 @@ class _Walk:
             image.top, image.whole = self.tree[settled[1]], settled[1] in self.there
 
 
-def _to_be_proven(image: Image) -> bool:
+def to_be_proven(image: Image) -> bool:
     """What is in sync or staged by its digest, or is to be written beside what is there."""
     if image.declared.integrity == "tag":
         return False
