@@ -46,22 +46,23 @@ _value:
   type: dict
   contains:
     transport:
-      description: How the image is reached, V(docker) for one on a registry.
+      description: How the image is reached. V(docker) for one on a registry; V(oci), V(oci-archive) or V(docker-archive) on disk.
       type: str
     registry:
-      description: The registry, as V(docker.io) or V(localhost:5000).
+      description: The registry, as V(docker.io) or V(localhost:5000). Null on disk.
       type: str
     repository:
-      description: The repository, as V(library/nginx).
+      description: The repository, as V(library/nginx). On disk the folder or file.
       type: str
     tag:
-      description: The tag, V(latest) where the reference has neither a tag nor a digest. Null where it has a digest alone.
+      description: The tag, V(latest) where the reference has neither a tag nor a digest. Null where it has a digest alone. On disk
+        the image's whole name there, or null.
       type: str
     digest:
       description: The digest, or null.
       type: str
     name:
-      description: Registry and repository, as V(docker.io/library/nginx).
+      description: Registry and repository, as V(docker.io/library/nginx). On disk as V(oci:/srv/bundle).
       type: str
 """
 

@@ -182,3 +182,43 @@ def test_what_is_no_blob_of_a_layout_is_left_alone(tmp_path: Path) -> None:
     assert (gone["reason"], gone.get("warnings", [])) == ("removed", [])
     files = {path for path in folder.rglob("*") if path.is_file()}
     assert files == foreign | {folder / "index.json", folder / "oci-layout"}
+
+
+@pytest.mark.parametrize(
+    ("reference", "told"),
+    [
+        ("oci:{0}/source:one", "oci:{0}/source:one doesn't exist; oci:{0}/source has one:1, two:2"),
+        ("oci:{0}/none:one:1", "oci:{0}/none:one:1 doesn't exist; nothing is there"),
+        ("oci:{0}/a.tar:one:1", "Not a directory; oci-archive: and docker-archive: are for files"),
+        ("oci-archive:{0}/source:one:1", "{0}/source is no file; oci: is for directories"),
+        ("docker-archive:{0}/a.tar:one:1", "no manifest.json; oci-archive: is for OCI image"),
+        ("oci-archive:{0}/saved.tar:one:1", "no file oci-layout; docker-archive: is for what"),
+        ("oci:{0}/strange:1", "oci:{0}/strange has a"),
+    ],
+)
+def test_mistakes_are_told(tmp_path: Path, source: Path, reference: str, told: str) -> None:
+    layouts.write_archive(tmp_path / "a.tar", {"one:1": ONE})
+    (tmp_path / "saved.tar").write_bytes(layouts.tar({"manifest.json": b"[]"}))
+    layouts.write_layout(tmp_path / "strange", {"a\x1b[2J\nb": ONE})
+    result = sync(source=reference.format(tmp_path), destination=f"oci:{tmp_path}/out:x:1")
+    assert result["failed"] and told.format(tmp_path) in result["msg"]
+    assert result["msg"].isprintable() and not (tmp_path / "out").exists()
+
+
+def test_a_name_without_end_makes_no_message_without_end(tmp_path: Path) -> None:
+    layouts.write_layout(tmp_path / "a", {"a b" * 100_000: ONE})
+    result = sync(source=f"oci:{tmp_path}/a", destination=f"oci:{tmp_path}/out")
+    assert "is not a name for an image on disk" in result["msg"] and len(result["msg"]) < 5000
+
+
+def test_a_lock_knows_the_only_image_of_a_layout(tmp_path: Path) -> None:
+    """Of which its source has no name."""
+    layouts.write_layout(tmp_path / "a", {"": ONE})
+    options: dict[str, Any] = {
+        "source": f"oci:{tmp_path}/a",
+        "destination": f"oci:{tmp_path}/b:x:1",
+        "lock_file": str(tmp_path / "lock.json"),
+    }
+    assert sync(**options)["changed"]
+    for mode in ("update", "frozen"):
+        assert sync(lock_mode=mode, **options)["reason"] == "in_sync"

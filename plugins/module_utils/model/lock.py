@@ -109,7 +109,7 @@ def _entry(destination: Any, value: Any, name: str) -> Locked:
     if not isinstance(value, Mapping) or set(value) != set(Locked._fields):
         raise _foreign(name, f"{where} has other keys than {', '.join(Locked._fields)}")
     for text in (destination, value["source"]):
-        if not isinstance(text, str) or not _is_full(text):
+        if not isinstance(text, str) or not _is_full(text, text is not destination):
             raise _foreign(name, f"{where}: {_short(text)} is no full image reference")
     for key in ("source_digest", "digest"):
         if not isinstance(value[key], str) or not is_digest(value[key]):
@@ -129,12 +129,14 @@ def _entry(destination: Any, value: Any, name: str) -> Locked:
     return Locked(source, source_digest, digest, media_type, named)
 
 
-def _is_full(text: str) -> bool:
+def _is_full(text: str, source: bool) -> bool:
+    """A source on disk may be the only image there, whatever its name."""
     try:
         found = parse_reference(text)
     except InvalidInput:
         return False
-    return str(found) == text and bool(found.tag or found.digest)
+    named = found.tag or found.digest or (source and found.transport)
+    return str(found) == text and bool(named)
 
 
 def _short(value: Any) -> str:

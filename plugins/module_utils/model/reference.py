@@ -40,6 +40,7 @@ _PINNED = re.compile(rf"(.*)@({PATTERN})", re.DOTALL)
 _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,1023}")
 #: distribution-spec, "Pulling manifests": many clients limit a name to 255 characters
 _NAME_LIMIT = 255
+_MOST_SHOWN = 1000
 
 
 class Reference(NamedTuple):
@@ -139,7 +140,12 @@ def parse_reference(text: str) -> Reference:
     try:
         return _parse(text)
     except InvalidInput as error:
-        raise InvalidInput(f"invalid image reference {original!r}: {error}") from None
+        raise InvalidInput(f"invalid image reference {_shown(original)}: {error}") from None
+
+
+def _shown(text: str) -> str:
+    """What somebody else may have written, at any length."""
+    return repr(text) if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]!r}..."
 
 
 def _parse(text: str) -> Reference:
@@ -265,7 +271,7 @@ def check_ref_name(name: str) -> str:
     """``name`` itself when an image on disk may have it; raises InvalidInput otherwise."""
     if not _REF_NAME.fullmatch(name):
         raise InvalidInput(
-            f"{name!r} is not a name for an image on disk (letters, digits and '_.:@+/-', at most "
+            f"{_shown(name)} is not a name for an image on disk (letters, digits and '_.:@+/-', at most "
             "1024 characters, beginning with a letter, a digit or '_')"
         )
     return name

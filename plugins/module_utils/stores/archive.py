@@ -102,7 +102,8 @@ class TarFiles(Files):
         found = os.fstat(handle)
         if not stat.S_ISREG(found.st_mode):
             os.close(handle)
-            raise InvalidContent(f"{self.path} is no file")
+            hint = "; oci: is for directories" if stat.S_ISDIR(found.st_mode) else ""
+            raise InvalidContent(f"{self.path} is no file{hint}")
         file: IO[bytes] = open(handle, "rb")  # noqa: SIM115 - it stays open
         try:
             self.compression = compression_of(os.pread(handle, 8, 0))

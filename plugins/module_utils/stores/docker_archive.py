@@ -101,7 +101,10 @@ class DockerArchiveFiles(Files):
     def _images(self) -> list[Any]:
         raw = self._tar.read(_LIST, _LIST_LIMIT)
         if raw is None:
-            raise InvalidContent(f"{self.where} is no archive of docker save: it has no {_LIST}")
+            hint = "; oci-archive: is for OCI image layouts" if self._tar.size(MARKER) else ""
+            raise InvalidContent(
+                f"{self.where} is no archive of docker save: it has no {_LIST}{hint}"
+            )
         check_amount(raw, f"{self.where}: {_LIST}")
         try:
             found = json.loads(raw)

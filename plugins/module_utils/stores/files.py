@@ -130,7 +130,10 @@ class FolderFiles(Files):
         except FileNotFoundError:
             return False
         except OSError as error:
-            raise disk_error(self.path, error) from None
+            found = disk_error(self.path, error)
+            if os.path.isfile(self.path):
+                found = DiskError(f"{found}; oci-archive: and docker-archive: are for files")
+            raise found from None
         return not self.begun(names)
 
     def begun(self, names: list[str]) -> bool:

@@ -71,8 +71,10 @@ class LayoutRepository(Repository):
         if index is not None:
             return index
         if self.files.exists():
+            docker = self.files.size("manifest.json") is not None
+            hint = "; docker-archive: is for what docker save writes" if docker else ""
             raise InvalidContent(
-                f"{self.files.where} is no OCI image layout: it has no file {MARKER}"
+                f"{self.files.where} is no OCI image layout: it has no file {MARKER}{hint}"
             )
         raise NotFound(f"{self.files.where} doesn't exist, or is empty", 404)
 

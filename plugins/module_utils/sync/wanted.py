@@ -16,6 +16,9 @@ from ..model.subset import Subset, lacks, subset
 from ..stores.base import Repository
 from .image import Image
 
+#: of the names of images on disk, in a message
+_MOST_SHOWN = 20
+
 
 def wanted_digest(image: Image) -> str:
     """The digest; by the way ``image.top`` is set where the manifest had to be read.
@@ -53,6 +56,10 @@ def source_of(image: Image) -> tuple[Reference, Repository]:
 def missing_source(image: Image, error: NotFound | None = None) -> RegistryError:
     """The error about a source that doesn't exist."""
     detail = f" ({error})" if error and error.codes else ""
+    if image.source and image.declared.source and image.declared.source.transport:
+        names = image.source.tags()
+        shown = ", ".join(names[:_MOST_SHOWN]) + (" ..." if len(names) > _MOST_SHOWN else "")
+        detail = f"; {image.source.name} has {shown}" if names else "; nothing is there"
     return NotFound(f"the source {image.declared.source} doesn't exist{detail}", 404)
 
 

@@ -72,7 +72,41 @@ def test_parts(text: str, expected: dict[str, Any]) -> None:
     assert call("parse_reference", text) == expected
 
 
-@pytest.mark.parametrize("wrong", ["", "Nginx", "quay.io", "nginx:", "dir:/srv/x", None, 7, ["a"]])
+@pytest.mark.parametrize(
+    ("text", "transport", "path", "tag", "digest"),
+    [
+        ("oci:/srv/bundle", "oci", "/srv/bundle", None, None),
+        ("oci:/srv/bundle/:nginx:1", "oci", "/srv/bundle", "nginx:1", None),
+        (f"oci:~/b@{DIGEST}", "oci", "~/b", None, DIGEST),
+        (f"oci:/b:a/b:1@{DIGEST}", "oci", "/b", "a/b:1", DIGEST),
+        ("oci-archive:/my files/b.tar:1", "oci-archive", "/my files/b.tar", "1", None),
+        ("docker-archive:/b.tar:a/b:1", "docker-archive", "/b.tar", "a/b:1", None),
+    ],
+)
+def test_parts_on_disk(
+    text: str, transport: str, path: str, tag: str | None, digest: str | None
+) -> None:
+    expected = parts("", path, tag, digest)
+    expected.update(transport=transport, registry=None, name=f"{transport}:{path}")
+    assert call("parse_reference", text) == expected
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "oci:relative",
+        "oci:/b:",
+        "oci:/b:a b",
+        "Nginx",
+        "quay.io",
+        "nginx:",
+        "dir:/srv/x",
+        None,
+        7,
+        ["a"],
+    ],
+)
 def test_no_reference(wrong: Any) -> None:
     with pytest.raises(AnsibleFilterError, match=r"image reference"):
         call("parse_reference", wrong)

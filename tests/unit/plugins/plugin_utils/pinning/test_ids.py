@@ -134,3 +134,42 @@ def test_wrong_ids(ids: Any, words: str) -> None:
         read_ids(ids)
     assert words in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+BUNDLE = "oci:/srv/bundle"
+
+
+@pytest.mark.parametrize(
+    ("key", "known"),
+    [
+        # as the role names the images of a bundle, and image_sync
+        (f"{BUNDLE}:docker.io/library/nginx:1", ["nginx:1", f"nginx@{D1}", f"nginx:1@{D1}"]),
+        ("docker-archive:/srv/k3s.tar:docker.io/library/nginx:1", ["nginx:1"]),
+        (f"{BUNDLE}:docker.io/library/nginx@{D2}", [f"nginx@{D2}", f"nginx@{D1}"]),
+        # other names stand for nothing that data could mean
+        (f"{BUNDLE}:nginx:1", []),
+        (f"{BUNDLE}:nginx", []),
+        (BUNDLE, []),
+        (f"{BUNDLE}@{D1}", []),
+    ],
+)
+def test_what_came_from_a_bundle_goes_by_its_name_there(key: str, known: list[str]) -> None:
+    ids = {key: f"{HOME}/nginx@{D1}"}
+    locked = lock((f"{HOME}/nginx:1", key, D1))
+    for text in ("nginx", "nginx:1", "nginx:2", f"nginx@{D1}", f"nginx@{D2}", f"nginx:1@{D1}"):
+        expected = f"{HOME}/nginx@{D1}" if text in known else None
+        if expected:
+            assert find(ids, text) == find(locked, text) == expected, text
+        elif not known:
+            assert find(ids, text) is find(locked, text) is None, text
+    assert find(locked, f"{HOME}/nginx:1") == f"{HOME}/nginx@{D1}"
+
+
+def test_nothing_is_deployed_from_a_disk() -> None:
+    for value in (f"{BUNDLE}@{D1}", f"oci-archive:/srv/b.tar@{D1}"):
+        with pytest.raises(InvalidInput, match=r"what nginx:1 leads to is oci.*on disk"):
+            read_ids({"nginx:1": value})
+    with pytest.raises(InvalidInput, match=r"the lock's destination is oci:.*on disk"):
+        read_ids(lock((f"{BUNDLE}:docker.io/library/nginx:1", "docker.io/library/nginx:1", D1)))
+    with pytest.raises(InvalidInput, match="must be an id"):
+        read_ids({"nginx:1": f"{BUNDLE}:nginx:1"})
