@@ -271,8 +271,8 @@ def check_ref_name(name: str) -> str:
     """``name`` itself when an image on disk may have it; raises InvalidInput otherwise."""
     if not _REF_NAME.fullmatch(name):
         raise InvalidInput(
-            f"{_shown(name)} is not a name for an image on disk (letters, digits and '_.:@+/-', at most "
-            "1024 characters, beginning with a letter, a digit or '_')"
+            f"{_shown(name)} is not a name for an image on disk (letters, digits and '_.:@+/-', at "
+            "most 1024 characters, beginning with a letter, a digit or '_')"
         )
     return name
 

@@ -17,7 +17,7 @@ import stat
 import tarfile
 import tempfile
 import threading
-from typing import IO, Any
+from typing import IO, Any, Callable
 
 from ..model.errors import DiskError, InvalidContent
 from .files import File, Files, disk_error
@@ -46,8 +46,10 @@ def version_of(found: os.stat_result) -> tuple[int, int, int]:
 class TarFiles(Files):
     """See Files."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, check: Callable[[], None] = lambda: None) -> None:
+        """``check``: called again and again while it is decompressed; raises when that is to end."""
         self.path = self.where = path
+        self._check = check
         self._lock = threading.Lock()
         self._file: IO[bytes] | None = None
         #: name -> offset and size; or what it is a link to
@@ -125,6 +127,7 @@ class TarFiles(Files):
         try:
             with _opened(self.compression, file, self.path) as plain:
                 while True:
+                    self._check()
                     try:
                         piece = plain.read(_PIECE)
                     except Exception as error:  # each kind of compression has errors of its own

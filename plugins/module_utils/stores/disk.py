@@ -26,7 +26,7 @@ def open_on_disk(reference: Reference, network: Network) -> Repository:
     if reference.transport == LAYOUT:
         writer = LayoutWriter(path, network.pace)
         return LayoutRepository(reference.name, FolderFiles(path), writer, network)
-    tar = TarFiles(path)
+    tar = TarFiles(path, network.pace.check)
     if reference.transport == DOCKER_ARCHIVE:
         return LayoutRepository(reference.name, DockerArchiveFiles(tar), Writer(path), network)
     files = Overlay(tar)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import tarfile
@@ -13,7 +14,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidContent
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import (
+    Cancelled,
+    InvalidContent,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.stores.archive import TarFiles
 from ansible_collections.imagesync.registry.plugins.module_utils.stores.docker_archive import (
     DockerArchiveFiles,
@@ -99,4 +103,21 @@ def test_names_of_a_docker_archive_that_are_no_names(tmp_path: Path, names: Any)
     files = DockerArchiveFiles(TarFiles(str(path)))
     index = json.loads(files.read("index.json", 1 << 20) or b"")
     assert [entry.get("annotations") for entry in index["manifests"]] == [{}]
+    files.close()
+
+
+def test_decompressing_ends_with_the_run(tmp_path: Path) -> None:
+    path = tmp_path / "a.tar.gz"
+    path.write_bytes(gzip.compress(of(a=bytes(5 << 20)), 1))
+    calls = []
+
+    def check() -> None:
+        calls.append(1)
+        if len(calls) == 3:
+            raise Cancelled("the run is ending")
+
+    files = TarFiles(str(path), check)
+    with pytest.raises(Cancelled):
+        files.size("a")
+    assert files.size("a") == 5 << 20  # the next one begins anew
     files.close()
