@@ -193,7 +193,7 @@ def test_what_is_no_blob_of_a_layout_is_left_alone(tmp_path: Path) -> None:
         ("oci-archive:{0}/source:one:1", "{0}/source is no file; oci: is for directories"),
         ("docker-archive:{0}/a.tar:one:1", "no manifest.json; oci-archive: is for OCI image"),
         ("oci-archive:{0}/saved.tar:one:1", "no file oci-layout; docker-archive: is for what"),
-        ("oci:{0}/strange:1", "oci:{0}/strange has a"),
+        ("oci:{0}/strange:1", "oci:{0}/strange has 'a\\x1b[2J\\nb'"),
     ],
 )
 def test_mistakes_are_told(tmp_path: Path, source: Path, reference: str, told: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -26,6 +26,8 @@ DELTA = "org.imagesync.bundle.base"
 #: what containerd and docker save call an image; theirs has but its tag as REF_NAME
 _CONTAINERD_NAME = "io.containerd.image.name"
 _MOST_ENTRIES = 200_000
+#: names in a message, and characters of one
+_MOST_SHOWN, _LONGEST_SHOWN = 20, 300
 _KEYS = ("schemaVersion", "mediaType", "manifests", "annotations")
 
 
@@ -201,3 +203,12 @@ def full_name(name: str) -> str:
     except InvalidInput:
         return name
     return name if found.transport else str(found.with_default_tag())
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """Some of the names of images on disk, for a message: whoever wrote them may be hostile."""
+    shown = ", ".join(
+        name if name.isprintable() and len(name) <= _LONGEST_SHOWN else f"{name[:_LONGEST_SHOWN]!r}"
+        for name in names[:_MOST_SHOWN]
+    )
+    return shown + (" ..." if len(names) > _MOST_SHOWN else "")

@@ -47,7 +47,7 @@ class TarFiles(Files):
     """See Files."""
 
     def __init__(self, path: str, check: Callable[[], None] = lambda: None) -> None:
-        """``check``: called again and again while it is decompressed, to raise if that is to end."""
+        """``check``: called again and again while it is decompressed; raises to end that."""
         self.path = self.where = path
         self._check = check
         self._lock = threading.Lock()

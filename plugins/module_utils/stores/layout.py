@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag, is_digest
 from ..model.errors import InvalidContent, NotFound, RegistryError
-from ..model.layout import DELTA, Entry, LayoutIndex, entry_for
+from ..model.layout import DELTA, Entry, LayoutIndex, entry_for, shown_names
 from ..model.manifest import DEPTH_LIMIT, MEDIA_TYPES, SIZE_LIMIT, Manifest
 from ..model.referrers import check_list
 from ..transport.client import Network
@@ -92,10 +92,10 @@ class LayoutRepository(Repository):
         if len(found) == 1:
             return next(iter(found.values()))
         names = [name for e in found.values() for name in e.names[:1]]
-        shown = ", ".join(names[:20]) + (" ..." if len(names) > 20 else "")
+        example = f"{self.name}:{shown_names(names[:1])}"
         raise InvalidContent(
             f"{len(found)} images are in it; name one of them"
-            + (f", as in {self.name}:{names[0]}. There are: {shown}" if names else " by its digest")
+            + (f", as in {example}. There are: {shown_names(names)}" if names else " by its digest")
             if found
             else "there is no image in it"
         )

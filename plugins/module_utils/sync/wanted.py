@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ..model.config import ImageConfig, has_config, parse_config
 from ..model.errors import InvalidContent, InvalidInput, NotFound, RegistryError
+from ..model.layout import shown_names
 from ..model.lock import is_for
 from ..model.manifest import Manifest
 from ..model.platforms import choose
@@ -15,9 +16,6 @@ from ..model.reference import Reference
 from ..model.subset import Subset, lacks, subset
 from ..stores.base import Repository
 from .image import Image
-
-#: of the names of images on disk, in a message
-_MOST_SHOWN = 20
 
 
 def wanted_digest(image: Image) -> str:
@@ -58,8 +56,8 @@ def missing_source(image: Image, error: NotFound | None = None) -> RegistryError
     detail = f" ({error})" if error and error.codes else ""
     if image.source and image.declared.source and image.declared.source.transport:
         names = image.source.tags()
-        shown = ", ".join(names[:_MOST_SHOWN]) + (" ..." if len(names) > _MOST_SHOWN else "")
-        detail = f"; {image.source.name} has {shown}" if names else "; nothing is there"
+        has = f"{image.source.name} has {shown_names(names)}"
+        detail = f"; {has}" if names else "; nothing is there"
     return NotFound(f"the source {image.declared.source} doesn't exist{detail}", 404)
 
 
