@@ -48,6 +48,8 @@ def timed(kind: type[Any], timeout: float, pace: Pace) -> type[Any]:
     class Timed(kind):  # type: ignore[misc]
         """One connection."""
 
+        _answer: http.client.HTTPResponse | None = None
+
         def send(self, data: Any) -> None:
             """Sends all of the data; socket.sendall would have to be done within one timeout."""
             if not isinstance(self.sock, socket.socket) or not isinstance(data, (bytes, bytearray)):
@@ -57,7 +59,17 @@ def timed(kind: type[Any], timeout: float, pace: Pace) -> type[Any]:
 
         def response_class(self, sock: Any, *args: Any, **named: Any) -> http.client.HTTPResponse:
             """What http.client makes of the socket to read an answer."""
-            return _Response(sock, pace, *args, **named)
+            self._answer = _Response(sock, pace, *args, **named)
+            return self._answer
+
+        def _tunnel(self) -> None:
+            """Before Python 3.12, a proxy's refusal keeps the socket open until it is collected."""
+            try:
+                super()._tunnel()
+            finally:
+                if self._answer is not None:
+                    self._answer.close()
+                    self._answer = None
 
     return Timed
 
