@@ -63,7 +63,7 @@ class Plan:
         What takes long comes first, the rest fills the gaps.
         """
         return [
-            *self._before_the_system_tests(self.controllers[:1]),
+            *self._before_the_system_tests(self.controllers[:1], self.targets[:1]),
             self._system(self.newest),
             *[self._system(environment, "first") for environment in self._oldest()],
         ]
@@ -71,19 +71,21 @@ class Plan:
     def matrix(self) -> list[Stage]:
         """Return the same with every version of Ansible whole."""
         return [
-            *self._before_the_system_tests(self.controllers),
+            *self._before_the_system_tests(self.controllers, self.targets),
             self._system(self.newest),
             *[self._system(environment, "all") for environment in self.controllers[1:]],
         ]
 
-    def _before_the_system_tests(self, sanity: list[Environment]) -> list[Stage]:
+    def _before_the_system_tests(
+        self, sanity: list[Environment], targets: list[Environment]
+    ) -> list[Stage]:
         return [
             self.programs(),
-            *self._environments(self.newest, self.tools, *self.controllers[1:], *self.targets),
+            *self._environments(self.newest, self.tools, *self.controllers[1:], *targets),
             *self._sanity(sanity),
             *self._format_lint_types(),
             *self._packaging(),
-            *[self._unit(environment) for environment in self.controllers + self.targets],
+            *[self._unit(environment) for environment in self.controllers + targets],
             *self._integration(),
         ]
 
