@@ -23,6 +23,7 @@ from ansible_collections.imagesync.registry.plugins.modules import image_info, i
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = ("authentication.md", "network.md", "registries.md")
+OTHERS = ("README.md", "migrating.md", "mirror-a-registry.md", "pruning.md", "architecture.md")
 NAMES = ("registries", "imagesync_registries")
 PATHS = ("ca_path", "client_cert", "client_key")
 
@@ -74,7 +75,7 @@ def test_the_kinds_of_places_are_those_of_the_results() -> None:
         assert sorted(re.findall(r"V\((\w+)\)", told)) == sorted(kinds)
 
 
-@pytest.mark.parametrize("guide", [*GUIDES, "architecture.md", "../README.md"])
+@pytest.mark.parametrize("guide", [*GUIDES, *OTHERS, "../README.md"])
 def test_links_lead_somewhere(guide: str) -> None:
     page = (DOCS / guide).resolve()
     links = re.findall(r"\]\(([^)#]+?)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8"))
