@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 from ..model.digest import LENGTHS, is_digest
-from ..model.errors import DiskError, ImageSyncError, InvalidContent
+from ..model.errors import DiskError, InvalidContent
 from ..model.layout import MARKER as MARKER_TEXT
 from ..model.layout import LayoutIndex
 from ..transport.retry import Pace
@@ -40,7 +40,8 @@ class _Ticket:
 
     def __init__(self, change: Change) -> None:
         self.change, self.done = change, False
-        self.error: ImageSyncError | None = None
+        #: why it couldn't be made
+        self.errors: list[Exception] = []
 
 
 class LayoutWriter(Writer):
@@ -171,13 +172,13 @@ class LayoutWriter(Writer):
                     tickets, self._pending = self._pending, []
                 try:
                     self._commit([one.change for one in tickets])
-                except ImageSyncError as error:
+                except Exception as error:  # of whatever kind: nobody may take it as made
                     for one in tickets:
-                        one.error = error
+                        one.errors.append(error)
                 for one in tickets:
                     one.done = True
-        if ticket.error:
-            raise ticket.error
+        for failure in ticket.errors:
+            raise failure
 
     def _commit(self, changes: list[Change]) -> None:
         root = self._root

@@ -93,12 +93,12 @@ class Call:
 
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
-        self.error: Exception | None = None
+        self.errors: list[Exception] = []
 
     def state(self) -> State:
         self.asked.release()
-        if self.error:
-            raise self.error
+        for error in self.errors:
+            raise error
         return State(COPY, [image("a", "absent")], 1, 2)
 
 
@@ -155,7 +155,7 @@ def test_trouble_ends_the_telling_and_nothing_else(
 ) -> None:
     path = tmp_path / ("none/file" if trouble == "no folder" else "file")
     if trouble == "a defect":
-        call.error = RuntimeError("changed while it was read")
+        call.errors.append(RuntimeError("changed while it was read"))
     with reported(str(path), call.state, same):
         assert call.asked.acquire(timeout=10)
     assert not path.exists()
