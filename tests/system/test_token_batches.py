@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -348,3 +349,29 @@ def test_tokens_that_end_in_mid_run(says: bool, opaque: Side) -> None:
         assert 1 < opaque.refused() <= 1 + 4 + 4
     # in doubt at worst one for each repository, and never one for each request
     assert len(opaque.scopes()) <= (4 if says else 2 + 30)
+
+
+def test_a_token_that_ends_before_its_first_use(opaque: Side) -> None:
+    """It was good for others meanwhile: so another one is asked for, and the request goes on."""
+    ended = threading.Event()
+
+    def end() -> None:
+        opaque.server.revoke()
+        ended.set()
+
+    opaque.proxy.inject("GET .*/blobs/", "pass", call=end)
+    # one of the two comes first, is told of the token server, and so comes again
+    again = [
+        opaque.proxy.inject(
+            f"GET .*/{name}/manifests/", "pass", skip=1, call=lambda: ended.wait(10)
+        )
+        for name in SOURCES[:2]
+    ]
+    found = ask(*[f"{opaque.host}/{n}:1" for n in SOURCES[:2]], concurrency=2, retries=0)
+    assert ended.is_set()
+    assert sum(fault.hits for fault in again) == 1
+    assert all(image["labels"] for image in found["images"])
+    opaque.proxy.settle()
+    requests = opaque.proxy.requests
+    tries = [r.status for r in requests if r.target == requests[0].target]
+    assert tries == [401, 401, 200]

@@ -175,6 +175,11 @@ class Authenticator:
         if sent and first == second == 401 and need.scopes():
             self._tokens.in_vain(_token_of(again), _wish(need, need.scopes()))
 
+    def ended(self, sent: str, status: int) -> bool:
+        """Whether this answer refuses a token that was good for something until now."""
+        bearer = status == 401 and sent.startswith("Bearer ")
+        return bearer and self._tokens.was_good(_token_of(sent))
+
     def trial(self, need: Need, sent: str | None) -> contextlib.AbstractContextManager[None]:
         """Around a request with a password: see Passwords."""
         return self._passwords.trial(self.login(need), sent)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Callable, Optional, Union
+from typing import NamedTuple
 
-from ..model.errors import ConnectionFailed, ImageSyncError, RegistryError
+from ..model.errors import ImageSyncError, RegistryError
 from ..model.reference import DOCKER_HUB
 from .answer import Answer
 from .authenticator import Authenticator, Need
@@ -23,18 +23,15 @@ from .learned import Learned
 from .problems import problem_of
 from .rate_limits import Quotas, is_question, read_rate_limit
 from .retry import LONGEST_PAUSE, Pace, Retrier
+from .sending import Body, Sending
 from .settings import Settings
 from .text import Scrubber
 from .tokens import TokenRequest
-from .trust import redirect_target
 from .wire import host_of, origin_of
 from .wires import Wires
 
-_REDIRECTS = (301, 302, 303, 307, 308)
-_MOST_REDIRECTS = 5
 #: the address behind the name docker.io
 _HUB_ADDRESS = "registry-1.docker.io"
-Body = Optional[Union[bytes, Callable[[], Iterable[bytes]]]]
 
 
 class Network:
@@ -134,6 +131,13 @@ class Network:
         self._wires.close()
 
 
+class _Refusal(NamedTuple):
+    """A 401: what it says it wants, and the error that it is when we don't have that."""
+
+    challenges: list[str]
+    problem: RegistryError
+
+
 class RegistryClient:
     """Sends requests to one registry."""
 
@@ -203,32 +207,45 @@ class RegistryClient:
         how many seconds more than usual the answer may take. Raises NothingLeft, unsent, where
         the registry's limit is known to be used up.
         """
-        send = _Sending(self, method, headers or {}, body, patience, what)
+        send = self._sending(self.host, what, method, headers or {}, body, patience)
         question = is_question(self.host, method, url)
-        challenges: list[str] = []
-        problem: RegistryError | None = None
         # in this order: the first answer may also tell how many requests are left
         with self._auth.opening(), self._quota.asking(question):
             sent = self._auth.header(need, fresh=patience > 0) if self._is_home(url) else None
             answer = self._try(send, url, need, sent)
-            if answer.status == 401 and 401 not in ok:
-                # who is asked elsewhere may lead us here, and must not get what is answered
-                challenges, problem = self._refusal(answer, what, need, self._is_home(url))
-        again = self._again(answer, challenges, need, sent, ok)
-        if again:
+            refusal = self._refusal(answer, url, what, need, ok)
+        for last in (False, True):
+            again = self._again(answer, refusal, need, sent, ok)
+            if not again:
+                break
             first = answer.status
             with self._quota.asking(question):
                 answer = self._try(send, url, need, again)
             self._auth.compared(need, sent, first, again, answer.status)
-        elif problem:
-            raise problem
+            ended = not last and self._auth.ended(again, answer.status)
+            refusal = self._refusal(answer, url, what, need, ok) if ended else None
+            sent = again
+        if refusal:
+            raise refusal.problem
         if answer.status in ok:
             if method == "HEAD":
                 answer.drain()  # frees the connection
             return answer
         raise self.problem(answer, what, need)
 
-    def _try(self, send: _Sending, url: str, need: Need, sent: str | None) -> Answer:
+    def _sending(
+        self,
+        label: str,
+        what: str,
+        method: str,
+        headers: Mapping[str, str],
+        body: Body = None,
+        patience: int = 0,
+    ) -> Sending:
+        exchange = self.network.exchange
+        return Sending(exchange, label, self._home, what, method, headers, body, patience)
+
+    def _try(self, send: Sending, url: str, need: Need, sent: str | None) -> Answer:
         with self._auth.trial(need, sent):
             answer = send.to(url, sent)
             try:
@@ -243,7 +260,7 @@ class RegistryClient:
     def _again(
         self,
         answer: Answer,
-        challenges: list[str],
+        refusal: _Refusal | None,
         need: Need,
         sent: str | None,
         ok: tuple[int, ...],
@@ -253,8 +270,8 @@ class RegistryClient:
         The answer is read to its end before a token is waited for: other threads may need its
         place, the one that fetches the token among them.
         """
-        if challenges:
-            return self._auth.meet(challenges, need, sent)
+        if refusal:
+            return self._auth.meet(refusal.challenges, need, sent) if refusal.challenges else None
         denied = answer.status == 404 or (answer.status == 403 and 403 not in ok)
         home = denied and self._is_home(answer.url)
         if home and self._auth.doubts(need, sent, answer.status):
@@ -297,23 +314,26 @@ class RegistryClient:
         return origin_of(url) == self._home
 
     def _refusal(
-        self, answer: Answer, what: str, need: Need, asked_home: bool
-    ) -> tuple[list[str], RegistryError]:
+        self, answer: Answer, asked: str, what: str, need: Need, ok: tuple[int, ...]
+    ) -> _Refusal | None:
         """A 401's challenges, or those of ``/v2/`` where it has none (gcr.io); and its error.
 
-        ``asked_home``: the request went to the registry itself. The answer is read to its end
-        before anything else is sent, which needs its place.
+        None for other answers. ``asked``: the URL that was sent to; who is asked elsewhere may
+        lead us here, and must not get what is answered: then there are no challenges. The
+        answer is read to its end before anything else is sent, which needs its place.
         """
+        if answer.status != 401 or 401 in ok:
+            return None
         problem = self.problem(answer, what, need)
-        if not asked_home or not self._is_home(answer.url):
-            return [], problem
+        if not self._is_home(asked) or not self._is_home(answer.url):
+            return _Refusal([], problem)
         found = answer.all_headers("WWW-Authenticate")
         if not found:
             ping = self.network.exchange(self.host, "GET", self.url("/v2/"), {})
             found = ping.all_headers("WWW-Authenticate")
             ping.drain()
         self._auth.hear(found)
-        return found, problem
+        return _Refusal(found, problem)
 
     def _ask_realm(self, request: TokenRequest) -> Answer:
         host = origin_of(request.url).partition("://")[2]
@@ -321,7 +341,7 @@ class RegistryClient:
         what = f"asking {host} for a token"
 
         def attempt(_number: int) -> Answer:
-            send = _Sending(self, request.method, request.headers, request.body, 0, what, label)
+            send = self._sending(label, what, request.method, request.headers, request.body)
             answer = send.to(request.url, request.headers.get("Authorization"))
             if answer.status == 200:
                 return answer
@@ -332,67 +352,3 @@ class RegistryClient:
             raise problem
 
         return self.network.retrier.run(label, attempt)
-
-
-class _Sending:
-    """One request along its redirects; only the first origin sees the Authorization."""
-
-    def __init__(
-        self,
-        client: RegistryClient,
-        method: str,
-        headers: Mapping[str, str],
-        body: Body,
-        patience: int,
-        what: str,
-        label: str = "",
-    ) -> None:
-        self._network, self._home = client.network, client.home
-        self._label = label or client.host
-        self._method, self._body, self._patience, self._what = method, body, patience, what
-        self._headers = {k: v for k, v in headers.items() if k != "Authorization"}
-
-    def to(self, url: str, authorization: str | None) -> Answer:
-        """The answer at the end of the redirects; a write is redirected by 307 and 308 only."""
-        first = origin_of(url)
-        method = self._method
-        for _hop in range(_MOST_REDIRECTS + 1):
-            answer = self._send(method, url, authorization)
-            location = answer.header("Location")
-            if method == "HEAD" and answer.status == 403 and origin_of(url) != first:
-                # a presigned URL is good for one method: ask with GET, and don't read
-                answer.close()
-                answer = self._send("GET", url, None)
-                answer.close()
-                return answer
-            if answer.status not in _REDIRECTS or not location:
-                return answer
-            if method not in ("GET", "HEAD") and answer.status not in (307, 308):
-                return answer
-            answer.drain()
-            url = redirect_target(url, location, self._home)
-            if origin_of(url) != first:
-                authorization = None
-                if method == "POST" and self._body:  # a token request: its form holds a secret
-                    raise RegistryError(
-                        f"{self._label}: {self._what} failed: it was redirected to another host"
-                    )
-        raise RegistryError(
-            f"{self._label}: {self._what} failed: more than {_MOST_REDIRECTS} redirects"
-        )
-
-    def _send(self, method: str, url: str, authorization: str | None) -> Answer:
-        headers = dict(self._headers)
-        if authorization:
-            headers["Authorization"] = authorization
-        body = self._body() if callable(self._body) else self._body
-        try:
-            answer = self._network.exchange(
-                self._label, method, url, headers, body, self._patience, self._home
-            )
-            answer.authorization = authorization or ""
-            return answer
-        except ConnectionFailed as error:
-            error.args = (f"{self._what} failed: {error}",)
-            error.host = self._label
-            raise

@@ -58,14 +58,14 @@ class Next(enum.Enum):
 class _Kept:
     """A token, and what it may be used for; ``own`` was asked for first, ``sure`` it says so."""
 
-    __slots__ = ("all", "in_vain", "own", "place", "sure", "token")
+    __slots__ = ("all", "good", "in_vain", "own", "place", "sure", "token")
 
     def __init__(
         self, place: Place, token: Token, own: Scopes, good_for: frozenset[str], sure: bool
     ) -> None:
         self.place, self.token, self.sure = place, token, sure
         self.own, self.all = atoms(own), good_for
-        self.in_vain = False
+        self.in_vain = self.good = False
 
     def drop(self, scopes: Scopes) -> None:
         """It is no good for their repositories."""
@@ -177,10 +177,15 @@ class TokenCache:
                 self._refuse_mount(kept, wish)
         if status != 201 and (wish.mount or not 200 <= status < 300):
             return
-        kept.in_vain = False
+        kept.in_vain, kept.good = False, True
         rules = self._rules(kept.place)
         if rules.several is None and (wish.mount or not atoms(wish.scopes) <= kept.own):
             rules.used()
+
+    def was_good(self, value: str) -> bool:
+        """Whether the registry has accepted this token; so too one that another thread dropped."""
+        kept = self._by_value.get(value)
+        return kept is None or kept.good
 
     def in_vain(self, value: str, wish: Wish) -> None:
         """A new token was refused as the one before it: another one wouldn't help."""
