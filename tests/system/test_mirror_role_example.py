@@ -166,9 +166,10 @@ def test_two_sites(example: Example) -> None:
     assert set(asked) <= {("HEAD", "manifest"), ("GET", "tags"), ("GET", "base")}, asked
     assert asked["GET", "tags"] <= 2 * len(TAGS)
 
+    _an_image_that_leaves_the_inventory_leaves_the_registry(example)
 
-def test_an_image_that_leaves_the_inventory_leaves_the_registry(example: Example) -> None:
-    example.run()
+
+def _an_image_that_leaves_the_inventory_leaves_the_registry(example: Example) -> None:
     path = example.folder / "inventory/group_vars/all.yml"
     text = path.read_text(encoding="utf-8")
     path.write_text(re.sub(r"  - \S+library/busybox:\S+\n", "", text), encoding="utf-8")
@@ -182,4 +183,3 @@ def test_an_image_that_leaves_the_inventory_leaves_the_registry(example: Example
         assert foretold.of(MIRROR)[host]["pruned"] == [one]
         assert [request.method for request in site.writes()].count("DELETE") >= 1
         assert not [key for key in example.lock(host) if key.endswith(gone)]
-    assert example.run().output.count("changed=0") == 2
