@@ -46,12 +46,17 @@ def _private_keys(value: Any) -> Iterator[str]:
             yield from _private_keys(inner)
 
 
-def run(module: AnsibleModule, work: Callable[[AnsibleModule], dict[str, Any]]) -> None:
+def run(
+    module: AnsibleModule,
+    work: Callable[[AnsibleModule], dict[str, Any]],
+    needs_requests: bool = True,
+) -> None:
     """Ends the module with what ``work`` returns, or with its error in one sentence.
 
     A result with ``failed`` true ends as a failure; ``warnings`` are given to Ansible.
+    ``needs_requests``: whether the work asks registries.
     """
-    if REQUESTS_IMPORT_ERROR is not None:
+    if needs_requests and REQUESTS_IMPORT_ERROR is not None:
         module.fail_json(msg=missing_required_lib("requests"), exception=REQUESTS_IMPORT_ERROR)
     # one may have been given where a public key belongs
     module.no_log_values.update(_private_keys(module.params))

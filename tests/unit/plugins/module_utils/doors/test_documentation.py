@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
+    client_files,
     image_info,
     image_sign,
     image_sync,
@@ -81,10 +82,16 @@ def test_modules(module: str, spec: dict[str, Any]) -> None:
         assert f"imagesync.registry.{name}" in used["extends_documentation_fragment"]
 
 
+def test_a_module_without_a_connection() -> None:
+    own = documented(PLUGINS / "modules" / "client_files.py")
+    assert own == flat(client_files.ARGUMENT_SPEC, "options")
+
+
 def test_every_module_is_compared_here() -> None:
     modules = {file.stem for file in (PLUGINS / "modules").glob("*.py")}
     # mirror_step is an action, and its module nothing but the documentation
-    assert modules - {"mirror_step"} == {"image_sync", "image_info", "image_sign"}
+    expected = {"image_sync", "image_info", "image_sign", "client_files"}
+    assert modules - {"mirror_step"} == expected
 
 
 def test_the_fragment_of_plugins_on_the_controller() -> None:
