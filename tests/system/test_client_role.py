@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -15,6 +16,9 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.imagesync.registry.plugins.plugin_utils.client.formats import planned
+from ansible_collections.imagesync.registry.plugins.plugin_utils.client.names import KNOWN
+from ansible_collections.imagesync.registry.plugins.plugin_utils.client.node import PATHS, read_node
 from tests.support import images, push
 from tests.support.asking import check_sentence
 from tests.support.content import sha256
@@ -29,7 +33,7 @@ NOWHERE = "registry.invalid"
 SYSTEMCTL = """#!/bin/sh
 echo "$*" >> {log}
 case "$1" in
-  show) printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\nUnitFileState=enabled\\n' ;;
+  show) printf 'LoadState=loaded\\nActiveState=active\\nSubState=running\\n' ;;
 esac
 """
 
@@ -64,9 +68,10 @@ def nodes(folder: Path, **hosts: dict[str, Any]) -> dict[str, Any]:
 
 def pulled(home: Path, reference: str) -> str:
     """The digest that skopeo gets for a name on this node, or what it says."""
+    program = find_program("skopeo", "skopeo")
+    command = [program, "--insecure-policy", "inspect", "--raw", "--no-creds"]
     done = subprocess.run(
-        [find_program("skopeo", "skopeo"), "--insecure-policy", "inspect", "--raw", "--no-creds"]
-        + [f"docker://{reference}"],
+        [*command, f"docker://{reference}"],
         capture_output=True,
         timeout=60,
         check=False,
@@ -117,28 +122,30 @@ def test_pulls_of_upstream_names_go_to_the_mirror(
     hosts = nodes(tmp_path, both={**each}, only={**each, "client_fallback": False}, down=down)
     use = role("Use")
 
-    planned = run_playbook([play(use)], tmp_path, "--check", "--diff", inventory=hosts)
-    assert planned.returncode == 0 and written(tmp_path) == {}, planned.output
-    assert 'prefix = "registry.invalid/team/app"' in planned.output
+    few = ("--check", "--diff", "--limit", "down")
+    looked = run_playbook([play(use)], tmp_path, *few, inventory=hosts)
+    assert looked.returncode == 0 and written(tmp_path) == {}, looked.output
+    assert 'prefix = "registry.invalid/team/app"' in looked.output
     twice = {"always": [use], "name": "Twice", "block": [use]}
     run = run_playbook([play(twice)], tmp_path, inventory=hosts)
     assert run.returncode == 0, run.output
     tasks = {(host, "Tell containerd") for host in ("both", "only")}
     tasks |= {(host, "Tell Podman and CRI-O") for host in ("both", "only", "down")}
-    assert changed(run) == changed(planned) == tasks
-    assert len(run.records) == 2 * len(planned.records)
+    assert changed(run) == tasks and changed(looked) < tasks
+    told = [one["host"] for one in run.records if one["task"].endswith("Tell Podman and CRI-O")]
+    assert sorted(told) == sorted(2 * list(hosts["all"]["hosts"]))
     assert sum(bool(one["result"].get("changed")) for one in run.records) == len(tasks)
 
-    source.recorder.clear()
-    destination.recorder.clear()
+    source.clear()
+    destination.clear()
     for host, name in (("both", "app:1"), ("both", "b:1"), ("only", "app:1"), ("only", "b:1")):
         assert pulled(tmp_path / host, f"{upstream}/{name}") == mirrored.digest
-    assert source.recorder.requests == [] and destination.recorder.requests
+    assert source.requests == [] and destination.requests
     assert pulled(tmp_path / "down", f"{NOWHERE}/team/app:1") == mirrored.digest
     assert pulled(tmp_path / "both", f"{upstream}/app:2") == fresh.digest
-    source.recorder.clear()
+    source.clear()
     assert "is blocked in" in pulled(tmp_path / "only", f"{upstream}/app:2")
-    assert source.recorder.requests == []
+    assert source.requests == []
     for host in ("both", "only"):
         path = tmp_path / host / "containerd" / "certs.d" / source.host / "hosts.toml"
         found = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -146,8 +153,12 @@ def test_pulls_of_upstream_names_go_to_the_mirror(
         assert (found["server"] == url) is (host == "only")
         assert host == "only" or list(found["host"]) == [url]
 
-    gone = run_playbook([play(role("Gone", client_state="absent"))], tmp_path, inventory=hosts)
-    assert gone.returncode == 0 and changed(gone) == tasks and written(tmp_path) == {}, gone.output
+    before = written(tmp_path)
+    without = [play(role("Gone", client_state="absent"))]
+    gone = run_playbook(without, tmp_path, "--limit", "only", inventory=hosts)
+    assert gone.returncode == 0, gone.output
+    left = {name: text for name, text in before.items() if not name.startswith("only/")}
+    assert written(tmp_path) == left != before
     assert pulled(tmp_path / "only", f"{upstream}/app:1") != mirrored.digest
 
 
@@ -181,3 +192,26 @@ def test_docker_is_told_and_reloaded(tmp_path: Path) -> None:
     assert said["failed"] and "below mirror.example.com/docker.io" in said["msg"]
     check_sentence(said["msg"], 400)
     assert not (tmp_path / "wrong").exists() and "Traceback" not in run.output
+
+
+def test_the_guide_is_taken(tmp_path: Path) -> None:
+    """Its variables together are a plan."""
+    text = (DOCS / "clients.md").read_text(encoding="utf-8")
+    variables, plays = map(yaml.safe_load, re.findall(r"```yaml\n(.*?)```", text, re.DOTALL))
+    (used,) = plays[0]["roles"]
+    assert used.pop("role") == ROLE
+    (tmp_path / "files").mkdir()
+    (tmp_path / used["client_ca_file"]).write_text(
+        "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", encoding="utf-8"
+    )
+    node = read_node({**variables, **used}, {"playbook_dir": str(tmp_path)}, [])
+    conf = planned(node)["podman"]["arguments"]["files"][1]["content"]
+    assert 'location = "registry.example.com/mirror/docker.io"' in conf
+    assert "asks `registry.example.com/mirror/docker.io/library/busybox:1.36`" in text
+    spec = DOCS.parent / "roles" / "client" / "meta" / "argument_specs.yml"
+    options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
+    assert {name for name in options if name.startswith("client_")} == set(KNOWN)
+    assert {name for name in re.findall(r"client_[a-z_]+", text)} <= set(KNOWN)
+    defaults = yaml.safe_load((spec.parents[1] / "defaults/main.yml").read_text(encoding="utf-8"))
+    assert {f"client_{name}": path for name, path in PATHS.items()}.items() <= defaults.items()
+    assert defaults == {n: o["default"] for n, o in options.items() if "default" in o}

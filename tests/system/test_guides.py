@@ -23,7 +23,14 @@ from ansible_collections.imagesync.registry.plugins.modules import image_info, i
 
 DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = ("authentication.md", "network.md", "registries.md")
-OTHERS = ("README.md", "migrating.md", "mirror-a-registry.md", "pruning.md", "architecture.md")
+OTHERS = (
+    "README.md",
+    "clients.md",
+    "migrating.md",
+    "mirror-a-registry.md",
+    "pruning.md",
+    "architecture.md",
+)
 NAMES = ("registries", "imagesync_registries")
 PATHS = ("ca_path", "client_cert", "client_key")
 

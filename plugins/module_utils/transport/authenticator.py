@@ -28,12 +28,16 @@ Send = Callable[[TokenRequest], Answer]
 _PATIENCE = 2.0
 
 
+#: to list all repositories (distribution, "Token Scope Documentation")
+CATALOG = "catalog"
+
+
 class Need(NamedTuple):
     """What a request needs to be allowed to do.
 
     ``actions``: "pull", "pull,push" or "delete" on ``repository``; ``sources``: repositories to
     pull from in the same request (a mount). Registries disagree about the scope of a deletion,
-    so that one is taken from the challenge.
+    so that one is taken from the challenge. CATALOG is for no repository.
     """
 
     repository: str
@@ -44,6 +48,8 @@ class Need(NamedTuple):
         """The scopes to ask a token server for, the most important first."""
         if self.actions == "delete":
             return ()
+        if self.actions == CATALOG:
+            return ("registry:catalog:*",)
         own = f"repository:{self.repository}:{self.actions}"
         return (own, *(f"repository:{name}:pull" for name in self.sources))
 
