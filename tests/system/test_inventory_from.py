@@ -21,7 +21,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.census imp
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
 from tests.support import images, push, skopeo
 from tests.support.asking import check_sentence, sentence_of
-from tests.support.playbook import Run, run_playbook
+from tests.support.playbook import run_playbook
 from tests.support.processes import free_port
 from tests.support.registries import PASSWORD, USER, DockerRegistry
 from tests.support.role import PLAYBOOK as MIRROR
@@ -32,21 +32,37 @@ PLAYBOOK = "imagesync.registry.inventory_from"
 DOCS = Path(__file__).parents[2] / "docs"
 
 
-def listing(folder: Path, *arguments: str, **variables: Any) -> Run:
-    """Runs the playbook with these variables."""
-    given = json.dumps({"output": "images.yml", **variables})
-    environment = {"IMAGESYNC_REGISTRIES": json.dumps(variables.pop("logins", []))}
-    return run_playbook(PLAYBOOK, folder, "-e", given, *arguments, environment=environment)
+#: what is refused, by what is said of it
+REFUSED: dict[str, dict[str, Any]] = {
+    "wasn't written by this playbook": {"output": "mine.yml", "list": ["empty.list"]},
+    "nothing to make a list from": {"output": "new.yml"},
+    "no file": {"output": "new.yml", "compose": ["none.yml"]},
+    "there is no image": {"output": "new.txt", "list": ["empty.list"]},
+    "must end in": {"output": "new.json", "list": ["empty.list"]},
+    "is no registry": {"output": "new.yml", "registry": ["busybox"]},
+}
 
 
-def written(run: Run) -> dict[str, Any]:
-    return run.of("Write the list")["localhost"]
+def refusals(folder: Path) -> Path:
+    """A playbook in which each of these is tried."""
+    (folder / "mine.yml").write_text("mirror_images: []\n", encoding="utf-8")
+    (folder / "empty.list").touch()
+    tasks = [
+        {"name": said, "imagesync.registry.image_list": options, "ignore_errors": True}
+        for said, options in REFUSED.items()
+    ]
+    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
+    (folder / "refusals.yml").write_text(json.dumps([play]), encoding="utf-8")
+    return folder / "refusals.yml"
 
 
 def test_from_files_to_a_mirror(
     source_registry: DockerRegistry, destination_registry: DockerRegistry, repo: str, tmp_path: Path
 ) -> None:
-    """All kinds of files at once; the second run changes nothing; the role takes the list."""
+    """All kinds of files at once; the second run changes nothing; the role takes the list.
+
+    And what can't be done is told in a sentence, and leaves alone what is there.
+    """
     source = f"{source_registry.host}/{repo}"
     for name in ("web:1", "web:2", "web:latest", "db:7", "job:3"):
         push.push(images.image(name), f"{source}/{name}")
@@ -67,11 +83,19 @@ def test_from_files_to_a_mirror(
         "from_kubernetes": "pods.json",
         "from_compose": ["comp*.yml"],
         "from_list": "images.txt",
-        "logins": [{"name": "unused.example.com", "username": "u", "password": "s3cret-unused"}],
+        "output": "images.yml",
     }
-    run = listing(tmp_path, "--diff", "-vvv", **given)
+    login = {"name": "unused.example.com", "username": "u", "password": "s3cret-unused"}
+    run = run_playbook(
+        PLAYBOOK,
+        tmp_path,
+        PLAYBOOK,
+        str(refusals(tmp_path)),
+        *("--diff", "-vvv", "-e", json.dumps(given)),
+        environment={"IMAGESYNC_REGISTRIES": json.dumps([login])},
+    )
     assert run.returncode == 0 and "s3cret-unused" not in run.output, run.output
-    found = written(run)
+    found, again = (one["result"] for one in run.records if one["task"] == "Write the list")
     expected = [
         f"{source}/db:7@{images.image('db:7').digest}",
         f"{source}/job@{job}",
@@ -92,9 +116,13 @@ def test_from_files_to_a_mirror(
     for left_out in (dead, f"{source}/gone:1", "${TAG}"):
         assert re.search(rf"^#  .*{re.escape(left_out)}", text, re.MULTILINE)
 
-    again = listing(tmp_path, **given)
-    assert again.returncode == 0 and not written(again)["changed"], again.output
-    assert (tmp_path / "images.yml").read_text(encoding="utf-8") == text
+    assert not again["changed"] and again["images"] == expected
+
+    for said in REFUSED:
+        refused = run.of(said)["localhost"]
+        assert refused["failed"] and said in check_sentence(refused["msg"])
+    assert (tmp_path / "mine.yml").read_text(encoding="utf-8") == "mirror_images: []\n"
+    assert list(tmp_path.glob("new*")) == []
 
     root = f"{destination_registry.host}/{repo}"
     variables = tmp_path / "images.yml"
@@ -105,31 +133,6 @@ def test_from_files_to_a_mirror(
     for digest in (job, old):
         name = "job" if digest == job else "web"
         assert skopeo.raw_digest(f"{root}/{repo}/{name}@{digest}") == digest
-
-
-def test_refusals(tmp_path: Path) -> None:
-    """In one run each is told in a sentence, and what is there stays."""
-    (tmp_path / "mine.yml").write_text("mirror_images: []\n", encoding="utf-8")
-    (tmp_path / "empty.txt").touch()
-    cases = {
-        "wasn't written by this playbook": {"output": "mine.yml", "list": ["empty.txt"]},
-        "nothing to make a list from": {"output": "new.yml"},
-        "no file": {"output": "new.yml", "compose": ["none.yml"]},
-        "there is no image": {"output": "new.txt", "list": ["empty.txt"]},
-        "must end in": {"output": "new.json", "list": ["empty.txt"]},
-        "is no registry": {"output": "new.yml", "registry": ["busybox"]},
-    }
-    tasks = [
-        {"name": said, "imagesync.registry.image_list": options, "ignore_errors": True}
-        for said, options in cases.items()
-    ]
-    play = {"hosts": "localhost", "connection": "local", "gather_facts": False, "tasks": tasks}
-    run = run_playbook([play], tmp_path, "-i", "localhost,")
-    for said in cases:
-        found = run.of(said)["localhost"]
-        assert found["failed"] and said in check_sentence(found["msg"]), run.output
-    names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"mine.yml", "empty.txt", "playbook.yml"}
 
 
 def settings(host: str, **login: str) -> Any:
