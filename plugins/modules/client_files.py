@@ -128,7 +128,11 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.module im
 
 def main() -> None:
     module = AnsibleModule(argument_spec=ARGUMENT_SPEC, supports_check_mode=True)
-    run(module, lambda m: client_files(m.params, m.check_mode), needs_requests=False)
+    run(
+        module,
+        lambda m: client_files(m.params, m.check_mode, m.run_command),
+        needs_requests=False,
+    )
 
 
 if __name__ == "__main__":

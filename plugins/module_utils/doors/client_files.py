@@ -16,9 +16,8 @@ import json
 import os
 import re
 import shutil
-import subprocess
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, Callable, NamedTuple
 
 from ..model.errors import DiskError, InvalidContent, InvalidInput
 from ..model.strict_json import parse_object
@@ -64,6 +63,10 @@ _CONFIG_PATH = re.compile(r"""^\s*config_path\s*=\s*(?:'([^']*)'|"([^"]*)")""")
 _CRI = ("io.containerd.grpc.v1.cri", "io.containerd.cri.v1.images")
 
 
+#: runs a program, as AnsibleModule.run_command does: its return code, output and errors
+Run = Callable[[list[str]], tuple[int, str, str]]
+
+
 class Change(NamedTuple):
     """A file as it was and is to be; None: it isn't there. ``shown``: what a diff may show."""
 
@@ -73,7 +76,7 @@ class Change(NamedTuple):
     shown: tuple[str, str] | None = None
 
 
-def client_files(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any]:
+def client_files(parameters: Mapping[str, Any], check_mode: bool, run: Run) -> dict[str, Any]:
     """The result of a call. Raises ImageSyncError."""
     changes = _of_files(parameters["files"], parameters["replace"])
     wanted = {change.path for change in changes}
@@ -89,9 +92,9 @@ def client_files(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, A
         "changed": bool(changes),
         "written": [change.path for change in changes if change.after is not None],
         "removed": [change.path for change in changes if change.after is None],
-        "running": _running(_SERVICES.get(parameters["runtime"], "")) if changes else "",
+        "running": _running(_SERVICES.get(parameters["runtime"], ""), run) if changes else "",
         "diff": [_diff(change) for change in changes],
-        "warnings": _unread(containerd) if containerd else [],
+        "warnings": _unread(containerd, run) if containerd else [],
     }
 
 
@@ -171,17 +174,13 @@ def _text(content: bytes | None) -> str:
     return (content or b"").decode("utf-8", "replace")
 
 
-def _running(service: str) -> str:
+def _running(service: str, run: Run) -> str:
     """The service, if systemd says that it runs; "" also where there is no systemd."""
     program = shutil.which("systemctl")
     if not service or not program:
         return ""
-    command = [program, "is-active", "--quiet", f"{service}.service"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=30, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return service if done.returncode == 0 else ""
+    code, _out, _errors = run([program, "is-active", "--quiet", f"{service}.service"])
+    return service if code == 0 else ""
 
 
 # Docker
@@ -237,9 +236,9 @@ def _json(document: Mapping[str, Any]) -> bytes:
 # containerd
 
 
-def _unread(containerd: Mapping[str, str]) -> list[str]:
+def _unread(containerd: Mapping[str, str], run: Run) -> list[str]:
     """A warning, if containerd's CRI plugin doesn't read the folder; nothing if nobody can tell."""
-    text = _containerd_config(containerd["config"])
+    text = _containerd_config(containerd["config"], run)
     folder = containerd["folder"]
     if text is None or folder in _config_paths(text):
         return []
@@ -251,17 +250,13 @@ def _unread(containerd: Mapping[str, str]) -> list[str]:
     ]
 
 
-def _containerd_config(path: str) -> str | None:
+def _containerd_config(path: str, run: Run) -> str | None:
     """As containerd itself sees it, with what it imports and its defaults; else the file."""
     program = shutil.which("containerd")
     if program:
-        command = [program, "--config", path, "config", "dump"]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=30, check=False)
-            if done.returncode == 0:
-                return _text(done.stdout)
-        except (OSError, subprocess.TimeoutExpired):
-            pass
+        code, told, _errors = run([program, "--config", path, "config", "dump"])
+        if code == 0:
+            return told
     raw = _read(path)
     return None if raw is None else _text(raw)
 

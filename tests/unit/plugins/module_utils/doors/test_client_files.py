@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,14 @@ def program(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
+def run(command: list[str]) -> tuple[int, str, str]:
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return done.returncode, done.stdout, done.stderr
+
+
 def call(check_mode: bool = False, **given: Any) -> dict[str, Any]:
     parameters = {"runtime": "podman", "files": [], "owned": [], "replace": False, **given}
-    return client_files(parameters, check_mode)
+    return client_files(parameters, check_mode, run)
 
 
 def files(root: Path, *names: str) -> list[dict[str, str]]:
