@@ -70,3 +70,15 @@ def read_settings(values: Mapping[str, Any]) -> Settings:
         values["concurrency"],
         parse_size(limit, "bandwidth_limit") if limit is not None else None,
     )
+
+
+def read_annotations(given: Mapping[Any, Any] | None) -> dict[str, str]:
+    """The option ``annotations`` as text, which is what annotations are; raises InvalidInput."""
+    found = {}
+    for name, value in (given or {}).items():
+        if isinstance(value, bool):
+            value = str(value).lower()
+        if not isinstance(value, (str, int, float)):
+            raise InvalidInput(f"annotations: the value of {name} must be text")
+        found[str(name)] = str(value)
+    return found

@@ -15,7 +15,7 @@ from ..model.reference import parse_reference
 from ..sync.masking import check_masking, would_mask
 from ..sync.signatures import read_key_file
 from ..sync.signing import FORMATS, Order, sign
-from .arguments import CONNECTION_OPTIONS, read_settings
+from .arguments import CONNECTION_OPTIONS, read_annotations, read_settings
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "image": {"type": "str", "required": True},
@@ -41,7 +41,7 @@ def image_sign(parameters: Mapping[str, Any], check_mode: bool) -> dict[str, Any
             "private_key_passphrase also occurs inside the image reference, or is so short that it "
             "may occur inside a digest; Ansible would mask it there and so corrupt the result"
         )
-    annotations = _annotations(parameters.get("annotations") or {})
+    annotations = read_annotations(parameters.get("annotations"))
     order = Order(reference, _key(parameters, passphrase), parameters["format"], annotations)
     return sign(order, settings, check_mode)
 
@@ -54,15 +54,3 @@ def _key(parameters: Mapping[str, Any], passphrase: str | None) -> SigningKey:
         return parse_signing_key(text, passphrase)
     except InvalidInput as error:
         raise InvalidInput(f"{name}: {error}") from None
-
-
-def _annotations(given: Mapping[Any, Any]) -> dict[str, str]:
-    """As text, which is what cosign's annotations are."""
-    found = {}
-    for name, value in given.items():
-        if isinstance(value, bool):
-            value = str(value).lower()
-        if not isinstance(value, (str, int, float)):
-            raise InvalidInput(f"annotations: the value of {name} must be text")
-        found[str(name)] = str(value)
-    return found

@@ -27,6 +27,8 @@ class ImageConfig(NamedTuple):
     platform: Platform | None = None
     created: str = ""
     labels: dict[str, str] = {}  # noqa: RUF012 - never changed
+    os_version: str = ""
+    os_features: tuple[str, ...] = ()
 
 
 def has_config(manifest: Manifest) -> bool:
@@ -53,10 +55,15 @@ def parse_config(raw: bytes) -> ImageConfig:
     created = document.get("created")
     inner = document.get("config")
     labels = inner.get("Labels") if isinstance(inner, dict) else None
+    version, features = document.get("os.version"), document.get("os.features")
     return ImageConfig(
         Platform(*map(_text, parts)) if known else None,
         _text(created) if isinstance(created, str) else "",
         _labels(labels) if isinstance(labels, dict) else {},
+        _text(version) if isinstance(version, str) else "",
+        tuple(_text(f) for f in features if isinstance(f, str))
+        if isinstance(features, list)
+        else (),
     )
 
 

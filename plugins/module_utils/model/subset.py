@@ -20,7 +20,7 @@ from .manifest import Manifest
 from .platforms import Platform, choose
 
 #: BuildKit's attestations name the image that they are about so (attestation-storage.md)
-_ABOUT = "vnd.docker.reference.digest"
+ABOUT = "vnd.docker.reference.digest"
 
 
 class Subset(NamedTuple):
@@ -81,5 +81,5 @@ def _belongs(entry: dict[str, Any], digests: set[str]) -> bool:
     if entry.get("digest") in digests:
         return True
     annotations = entry.get("annotations")
-    about = annotations.get(_ABOUT) if isinstance(annotations, dict) else None
+    about = annotations.get(ABOUT) if isinstance(annotations, dict) else None
     return isinstance(about, str) and about in digests

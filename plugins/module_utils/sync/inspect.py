@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Callable, NamedTuple
 
-from ..model.config import ImageConfig, has_config, parse_config
+from ..model.config import ImageConfig
 from ..model.errors import ImageSyncError, InvalidContent, InvalidInput, NotFound
 from ..model.keys import PublicKey
 from ..model.manifest import DEPTH_LIMIT, Manifest
@@ -19,6 +19,7 @@ from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.settings import Settings
 from .expand import read_tags
+from .reading import config_of
 from .selection import Selection
 from .signatures import Signatures
 from .workers import Workers
@@ -139,7 +140,7 @@ def _platform_digest(
     top = repository.manifest(digest)
     children = [c for c in top.children if c.platform]
     if not top.is_index:
-        own = _config(repository, top).platform
+        own = config_of(repository, top).platform
         offered = [own] if own else []
     else:
         offered = [child.platform for child in children if child.platform]
@@ -148,13 +149,6 @@ def _platform_digest(
         names = ", ".join(str(p) for p in offered if str(p) != "unknown/unknown")
         raise InvalidInput(f"{reference} has no {platform}; it has: {names or 'no platform'}")
     return children[number].digest if top.is_index else digest
-
-
-def _config(repository: Repository, manifest: Manifest) -> ImageConfig:
-    if manifest.config is None or not has_config(manifest):
-        return ImageConfig()
-    data = manifest.config.data
-    return parse_config(repository.read_blob(manifest.config) if data is None else data)
 
 
 def _describe(reference: Reference, repository: Repository, referrers: bool) -> dict[str, Any]:
@@ -166,7 +160,7 @@ def _describe(reference: Reference, repository: Repository, referrers: bool) -> 
     images = list(_images(repository, top, 1, set()))
     blobs = {b.digest: b.size for image in images for b in image.manifest.blobs}
     named = [image for image in images if str(image.platform) != "unknown/unknown"]
-    configs = {image.manifest.digest: _config(repository, image.manifest) for image in named[:1]}
+    configs = {image.manifest.digest: config_of(repository, image.manifest) for image in named[:1]}
     first = next(iter(configs.values()), ImageConfig())
     if not top.is_index:
         named = [Child(first.platform, top)] if first.platform else []

@@ -2,16 +2,26 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Reading a blob for a transfer, and remembering whether that was what failed."""
+"""Reading a blob for a transfer, and remembering whether that was what failed; and configs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..model.config import ImageConfig, has_config, parse_config
 from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError
+from ..model.manifest import Manifest
 from ..stores.base import BlobReader, Repository
 from ..stores.verified import InlineBlob
+
+
+def config_of(repository: Repository, manifest: Manifest) -> ImageConfig:
+    """What the config of an image says; nothing, where it has none that describes an image."""
+    if manifest.config is None or not has_config(manifest):
+        return ImageConfig()
+    data = manifest.config.data
+    return parse_config(repository.read_blob(manifest.config) if data is None else data)
 
 
 class Opener:

@@ -6,7 +6,7 @@
 
 from __future__ import annotations
 
-from ..model.config import ImageConfig, has_config, parse_config
+from ..model.config import ImageConfig
 from ..model.errors import InvalidContent, InvalidInput, NotFound, RegistryError
 from ..model.layout import shown_names
 from ..model.lock import is_for
@@ -16,6 +16,7 @@ from ..model.reference import Reference
 from ..model.subset import Subset, lacks, subset
 from ..stores.base import Repository
 from .image import Image
+from .reading import config_of
 
 
 def wanted_digest(image: Image) -> str:
@@ -148,8 +149,5 @@ def _single(image: Image, manifest: Manifest) -> Subset:
 
 
 def _config(image: Image, manifest: Manifest) -> ImageConfig:
-    if manifest.config is None or not has_config(manifest):
-        return ImageConfig()
-    data = manifest.config.data
     _reference, source = source_of(image)
-    return parse_config(source.read_blob(manifest.config) if data is None else data)
+    return config_of(source, manifest)

@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
     client_files,
+    image_index,
     image_info,
     image_sign,
     image_sync,
@@ -70,6 +71,7 @@ def test_the_connection_fragment() -> None:
         ("image_sync", image_sync.ARGUMENT_SPEC),
         ("image_info", image_info.ARGUMENT_SPEC),
         ("image_sign", image_sign.ARGUMENT_SPEC),
+        ("image_index", image_index.ARGUMENT_SPEC),
     ],
 )
 def test_modules(module: str, spec: dict[str, Any]) -> None:
@@ -90,7 +92,7 @@ def test_a_module_without_a_connection() -> None:
 def test_every_module_is_compared_here() -> None:
     modules = {file.stem for file in (PLUGINS / "modules").glob("*.py")}
     # these are actions, and their modules nothing but the documentation
-    expected = {"image_sync", "image_info", "image_sign", "client_files"}
+    expected = {"image_sync", "image_info", "image_sign", "image_index", "client_files"}
     assert modules - {"mirror_step", "image_list"} == expected
 
 
