@@ -15,13 +15,19 @@ from ansible.errors import AnsibleFilterError
 
 from ansible_collections.imagesync.registry.plugins.filter import (
     image_refs,
+    missing_images,
     parse_reference,
     pin_images,
 )
 
 yaml = pytest.importorskip("yaml", reason="the documentation is YAML, which needs PyYAML")
 
-DOORS = {"pin_images": pin_images, "image_refs": image_refs, "parse_reference": parse_reference}
+DOORS = {
+    "pin_images": pin_images,
+    "image_refs": image_refs,
+    "parse_reference": parse_reference,
+    "missing_images": missing_images,
+}
 DIGEST = "sha256:" + "1" * 64
 
 
@@ -125,3 +131,33 @@ def test_they_pass_on_what_they_are_given() -> None:
     assert call("pin_images", data, ids, keys=["own"]) == {"own": ids["nginx:1"]}
     assert call("pin_images", data, ids, "error", ["own"]) == {"own": ids["nginx:1"]}
     assert call("image_refs", data, ["own"]) == ["docker.io/library/nginx:1"]
+
+
+def waiting(*images: str) -> dict[str, Any]:
+    """A pod whose containers can't pull these."""
+    state = {"waiting": {"reason": "ErrImagePull"}}
+    return {
+        "spec": {"containers": [{"name": i, "image": i} for i in images]},
+        "status": {"containerStatuses": [{"name": i, "state": state} for i in images]},
+    }
+
+
+def test_missing_images_tells_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(missing_images.Display, "warning", lambda _self, text: said.append(text))
+    evil = [f"r.example.com/m/evil.example.com/x{number}:1" for number in range(7)]
+    pod = waiting("r.example.com/m/quay.io/a/b:1", "quay.io/a/b:1", *evil)
+    place = ("r.example.com/m", "{registry}/{repository}")
+    assert call("missing_images", [pod], *place, {}, ["quay.io"]) == [
+        {"source": "quay.io/a/b:1", "destination": "r.example.com/m/quay.io/a/b:1"}
+    ]
+    assert said[0] == (
+        f"{evil[0]} can't be pulled, and isn't mirrored: evil.example.com/x0 isn't allowed"
+    )
+    assert said[5:] == ["2 more images aren't mirrored either"]
+    said.clear()
+    assert len(call("missing_images", [pod], *place)) == 8 and not said
+    with pytest.raises(AnsibleFilterError, match="missing_images: ambiguous: mirror_path"):
+        call("missing_images", [pod], "r.example.com/m")
+    with pytest.raises(AnsibleFilterError, match="pods are wanted"):
+        call("missing_images", None, *place)
