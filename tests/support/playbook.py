@@ -163,7 +163,7 @@ def _environment(home: Path, results: Path, more: Mapping[str, str]) -> dict[str
         "HOME": str(home),
         "ANSIBLE_HOME": str(home / "ansible"),
         "ANSIBLE_ASYNC_DIR": str(home / "async"),
-        "ANSIBLE_COLLECTIONS_PATH": _collections_path(),
+        "ANSIBLE_COLLECTIONS_PATH": collections_path(),
         "ANSIBLE_CALLBACK_PLUGINS": str(_SUPPORT / "callback"),
         "ANSIBLE_CALLBACKS_ENABLED": "results",
         "ANSIBLE_NOCOLOR": "1",
@@ -173,7 +173,7 @@ def _environment(home: Path, results: Path, more: Mapping[str, str]) -> dict[str
     }
 
 
-def _collections_path() -> str:
+def collections_path() -> str:
     """Where ``ansible_collections`` is: given by the test command, or above the checkout."""
     given = os.environ.get("ANSIBLE_COLLECTIONS_PATH")
     if given:
