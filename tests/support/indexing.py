@@ -14,14 +14,21 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_ind
     ARGUMENT_SPEC,
     image_index,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
 
 _VALIDATOR = ArgumentSpecValidator(ARGUMENT_SPEC)
 
 
-def make(image: str, *manifests: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+def make(
+    image: str,
+    *manifests: str,
+    check_mode: bool = False,
+    stop: Stop | None = None,
+    **options: Any,
+) -> dict[str, Any]:
     """The result of a task that makes this index, with its diff."""
     given = {"image": image, "manifests": list(manifests), "retries": 0, **options}
     checked = _VALIDATOR.validate(json.loads(json.dumps(given)))
     if checked.error_messages:
         raise ValueError("; ".join(checked.error_messages))
-    return image_index(checked.validated_parameters, check_mode, diff=True)
+    return image_index(checked.validated_parameters, check_mode, diff=True, stop=stop)

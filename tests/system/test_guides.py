@@ -26,6 +26,7 @@ GUIDES = ("authentication.md", "network.md", "registries.md")
 OTHERS = (
     "README.md",
     "clients.md",
+    "build-and-discover.md",
     "migrating.md",
     "mirror-a-registry.md",
     "pruning.md",

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
 from tests.support import artifacts, images, layouts, push, skopeo
 from tests.support.asking import check_sentence, sentence_of
 from tests.support.content import DOCKER_LIST, OCI_INDEX, Image
@@ -230,6 +231,15 @@ def test_a_failed_write_is_told_and_leaves_the_tag(side: Side) -> None:
     assert fault.hits == 1 and "403" in text and text.startswith(f"{side.ref()}: ")
     assert side.tags() == ["amd64"]
     assert side.digest("amd64") == amd.digest
+
+
+def test_a_task_that_is_told_to_end_writes_nothing(side: Side) -> None:
+    _push(side, AMD)
+    stop = Stop()
+    stop.request()
+    text = sentence_of(lambda: make(side.ref(), side.ref("amd64"), stop=stop))
+    assert text == f"{side.ref()}: not done: the task was told to end (SIGTERM)"
+    assert side.tags() == ["amd64"]
 
 
 def test_in_a_layout(tmp_path: Path) -> None:

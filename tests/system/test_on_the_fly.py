@@ -1,7 +1,7 @@
 # Copyright (c) 2026, the imagesync.registry contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The playbook on_the_fly: a cluster's API, real registries on both sides, and what stays secret."""
+"""The playbook on_the_fly: a cluster's API, real registries at both ends, and what stays secret."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ module = AnsibleModule(
 given = module.params
 assert given["kind"] == "Pod"
 if given["namespace"] == "nolib":
-    module.fail_json(msg="Failed to import the required Python library (kubernetes) on node's Python")
+    module.fail_json(msg="Failed to import the required Python library (kubernetes) on a node")
 path = f"/namespaces/{given['namespace']}/pods" if given["namespace"] else "/pods"
 query = urllib.parse.urlencode({"fieldSelector": ",".join(given["field_selectors"])})
 request = urllib.request.Request(
@@ -278,7 +278,7 @@ def test_the_collection_for_kubernetes_is_used_where_it_is(
     assert {r["destination"] for r in done.of(MIRROR)["nolib"]["images"]} == {f"{home}:1"}
     assert mirror.digest("1", f"{mirror.repository}/all/{upstream.repository}") == new.digest
     agents = {
-        (request.path.split("/")[-2], "kubernetes.core" == request.header("User-Agent"))
+        (request.path.split("/")[-2], request.header("User-Agent") == "kubernetes.core")
         for request in cluster.requests
     }
     assert agents == {("shop", True), ("ended", True), ("closed", True), ("nolib", False)}

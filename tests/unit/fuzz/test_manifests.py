@@ -23,6 +23,11 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.digest im
     digest_of,
     is_digest,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.model.index import (
+    make_index,
+    part_of,
+    parts_of,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.model.manifest import (
     DOCKER_MANIFEST,
     MEDIA_TYPES,
@@ -169,3 +174,19 @@ def test_configs(raw: bytes) -> None:
     assert isinstance(found, ImageConfig)
     shown = [found.created, str(found.platform), *found.labels, *found.labels.values()]
     "".join(shown).encode()
+
+
+@fuzz(documents(INDEX), documents(CONFIG))
+def test_indexes_of_what_is_there(raw: bytes, config: bytes) -> None:
+    index = survives(Manifest, raw, OCI_INDEX)
+    image = survives(
+        part_of, Manifest(json.dumps(IMAGE).encode(), ""), survives(parse_config, config)
+    )
+    found = survives(parts_of, index) if index is not None and index.is_index else None
+    parts = [("index", part) for part, _child, _entry in found or () if part]
+    parts += [("image", image)] if image is not None else []
+    made = survives(make_index, parts, {}) if parts else None
+    if made is not None:
+        assert [child.digest for child in made.children] == [part.digest for _label, part in parts]
+        assert made.raw == make_index(parts, {}).raw
+        assert all(part.platform for _label, part in parts if not part.about)
