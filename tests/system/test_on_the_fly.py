@@ -199,7 +199,7 @@ class FilterModule:
         return {"k8s_config_resource_name": str}
 """,
     "modules/k8s_info.py": """
-import json, os, ssl, urllib.parse, urllib.request
+import json, ssl, urllib.parse, urllib.request
 from ansible.module_utils.basic import AnsibleModule
 
 module = AnsibleModule(
