@@ -16,6 +16,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import
 from tests.support import artifacts, images, layouts, push, skopeo
 from tests.support.asking import check_sentence, sentence_of
 from tests.support.content import DOCKER_LIST, OCI_INDEX, Image
+from tests.support.fixtures import MakeStrict
 from tests.support.indexing import make
 from tests.support.playbook import run_tasks
 from tests.support.sides import Side, Sides
@@ -145,6 +146,18 @@ def test_images_of_other_repositories_are_brought_without_their_bytes(side: Side
     side.proxy.clear()
     assert not make(side.ref(), *parts)["changed"]
     assert side.proxy.methods() == Counter({**_READ, ("HEAD", "manifest"): 1})
+
+
+def test_a_registry_that_lends_nothing_gets_the_bytes(make_strict: MakeStrict) -> None:
+    registry = make_strict(mount=False)
+    arm = images.image("lent", platform=ARM)
+    registry.add("team/arm", arm, "1")
+    done = make(f"{registry.host}/team/app:1", f"{registry.host}/team/arm:1")
+    assert registry.tag("team/app", "1") == done["digest"]
+    assert registry.manifest("team/app", arm.digest) == arm.manifest
+    assert all(registry.has_blob("team/app", blob.digest) for blob in arm.all_blobs)
+    assert done["stats"]["bytes_uploaded"] == arm.size
+    assert (done["stats"]["blobs_copied"], done["stats"]["blobs_mounted"]) == (2, 0)
 
 
 def test_an_index_that_is_given_stands_for_its_images(side: Side) -> None:
