@@ -229,7 +229,7 @@ try:
     with urllib.request.urlopen(request, context=context) as answer:
         items = json.load(answer)["items"]
 except OSError as error:
-    module.fail_json(msg=f"Failed to get the pods: {error}")
+    module.fail_json(msg=f"Failed to get the pods: {error}\\nOriginal traceback: \\n  File x\\n y")
 module.exit_json(resources=items, api_found=True)
 """,
 }
@@ -274,7 +274,10 @@ def test_the_collection_for_kubernetes_is_used_where_it_is(
     )
     (closed,) = [r for r in done.records if r["status"] == "failed"]
     assert closed["host"] == "closed" and closed["task"].startswith(FAIL)
-    assert "can't be listed by kubernetes.core.k8s_info" in closed["result"]["msg"]
+    assert closed["result"]["msg"] == (
+        "The pods of the namespace closed can't be listed by kubernetes.core.k8s_info: "
+        "Failed to get the pods: HTTP Error 403: Forbidden"
+    )
     assert {r["destination"] for r in done.of(MIRROR)["shop"]["images"]} == {f"{home}:1"}
     assert {r["destination"] for r in done.of(MIRROR)["nolib"]["images"]} == {f"{home}:1"}
     assert mirror.digest("1", f"{mirror.repository}/all/{upstream.repository}") == new.digest
