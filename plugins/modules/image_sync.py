@@ -152,6 +152,12 @@ options:
         description: See O(signed_by).
         type: list
         elements: str
+      min_age:
+        description: See O(min_age). V(0) is none.
+        type: str
+      backup_tag:
+        description: See O(backup_tag). An empty text is none.
+        type: str
   state:
     description:
       - V(present) makes the destination tag name the source's image.
@@ -333,6 +339,30 @@ options:
       - Needs the Python package C(cryptography) on that host.
     type: list
     elements: str
+  min_age:
+    description:
+      - How old an image has to be before it is taken, as V(3d), V(12h), V(30m) or V(1w). A younger one isn't copied, nor is
+        its tag moved. It is V(too_young) and C(ok), and what the tag named before stays until a later run.
+      - What counts is the youngest date of all that would be copied, in the configs and in annotations
+        C(org.opencontainers.image.created), by the clock of the host that the task runs on. Images that are at their place
+        aren't judged, and cost nothing. New ones cost a GET request for each config.
+      - An image without a date that can be true fails, else leaving out the date would be the way around. Dates before 2013,
+        as builds that are the same every time write them, and dates in the future aren't true. For such an image set V(0).
+      - The date is what the builder wrote. This keeps out what is found to be bad, and withdrawn, within a few days. Who wants
+        to deceive can write any date, against that see O(signed_by).
+      - It holds for V(staged), see O(state), and with O(lock_mode=frozen) as well. O(tags) and O(filter) select first.
+    type: str
+  backup_tag:
+    description:
+      - Under which tag of the same repository it is kept what a tag named before it is moved, as V({tag}-previous). V({tag})
+        stands for the tag at the destination. Without this option it isn't kept.
+      - It is written before the tag moves, by the old manifest's own bytes, without copying any blob. If that fails, the tag
+        isn't moved. A tag that is new has no backup, and one that doesn't move keeps the backup that it has.
+      - It is an error before the first write if it is the tag of another image, elsewhere declared, the backup of two images,
+        or the source of one.
+      - O(prune) leaves these tags alone as long as this option says so. They aren't in the lock.
+      - Write it in quotes, since YAML takes bare braces for a mapping.
+    type: str
   bandwidth_limit:
     description:
       - The most bytes a second that are read from all sources together, as C(20M) or C(1.5G) (powers of 1024).
@@ -501,6 +531,18 @@ EXAMPLES = r"""
     signed_by:
       - /etc/pki/example-app.pub
 
+- name: Wait three days before anything new is taken, and keep what was there before
+  imagesync.registry.image_sync:
+    source: ghcr.io/example/app:stable
+    destination: registry.example.com/app
+    min_age: 3d
+    backup_tag: '{tag}-previous'
+
+- name: Bring back what was there before
+  imagesync.registry.image_sync:
+    source: registry.example.com/app:stable-previous
+    destination: registry.example.com/app:stable
+
 - name: Mirror through a registry with its own certificate authority
   imagesync.registry.image_sync:
     source: docker.io/library/redis:7.4
@@ -552,6 +594,11 @@ images:
       description: What the destination named before.
       type: str
       returned: when there was something
+    backup:
+      description: The full reference under which that is kept, see O(backup_tag).
+      type: str
+      returned: when the tag was moved, or in check mode would be, and O(backup_tag) is given
+      sample: registry.example.com/app:stable-previous
     media_type:
       description: Type of the image's manifest or index.
       type: str
@@ -580,7 +627,7 @@ images:
           put there by digest, without its tag. V(incomplete), it was there and parts of it were missing, see
           O(integrity). V(referrers_missing), it was there and something that is attached to it was missing, see
           O(referrers). V(in_sync), nothing was to do. V(kept), O(existing=keep) held.
-          V(immutable), O(immutable_tags) held. V(removed), it was removed. V(failed), see RV(images[].msg).
+          V(immutable), O(immutable_tags) held. V(too_young), O(min_age) held. V(removed), it was removed. V(failed), see RV(images[].msg).
           V(not_done), the call ended before, by O(fail_fast), O(deadline), O(max_bytes) or SIGTERM, or a registry said
           that nothing of its limit of requests is left. RV(images[].msg) says which.
       type: str
@@ -592,9 +639,9 @@ images:
       type: bool
       returned: always
     msg:
-      description: What failed.
+      description: What failed, or until when an image is too young.
       type: str
-      returned: on failure
+      returned: on failure, and for V(too_young)
     warnings:
       description: What was noticed about this image.
       type: list

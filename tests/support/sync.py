@@ -53,6 +53,7 @@ FORETOLD = (
     "digest",
     "source_digest",
     "previous_digest",
+    "backup",
     "id",
     "media_type",
     "platforms",

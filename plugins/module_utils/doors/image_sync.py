@@ -13,12 +13,14 @@ from ..model.errors import InvalidInput
 from ..model.lock import parse_lock
 from ..model.patterns import compile_patterns
 from ..model.sizes import parse_size
+from ..sync.backup import check_backups
 from ..sync.declared import (
     EXISTING,
     INTEGRITY,
     PLATFORMS_MISSING,
     REFERRERS,
     STATES,
+    Declared,
     Entry,
     Several,
     read_image,
@@ -52,6 +54,8 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "platforms": {"type": "list", "elements": "str"},
     "platforms_missing": {"type": "str", "choices": list(PLATFORMS_MISSING)},
     "signed_by": {"type": "list", "elements": "str"},
+    "min_age": {"type": "str"},
+    "backup_tag": {"type": "str"},
 }
 _DEFAULTS = {
     "state": "present",
@@ -108,6 +112,7 @@ def image_sync(
     if locking.lock is not None:
         check_masking(settings, locking.lock.references())
     prune = _prune(parameters, locking)
+    check_backups((image for entry in declared for image in _known(entry)), prune.declared)
     told = parameters.get("progress_file") if parameters.get("progress") != "never" else None
     report = sync(
         declared,
@@ -178,8 +183,14 @@ def _declared(parameters: Mapping[str, Any]) -> list[Entry]:
 
 
 def _references(entry: Entry) -> Iterator[str]:
-    for image in [entry.base, *entry.named()] if isinstance(entry, Several) else [entry]:
+    for image in [*_known(entry), *([entry.base] if isinstance(entry, Several) else [])]:
         yield from (str(image.source or ""), str(image.destination), image.name)
+        yield str(image.backup or "")
+
+
+def _known(entry: Entry) -> list[Declared]:
+    """The images of an entry as far as they are known before anybody is asked."""
+    return entry.named() if isinstance(entry, Several) else [entry]
 
 
 def _result(report: Report) -> dict[str, Any]:

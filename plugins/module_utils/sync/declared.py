@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
+from ..model.ages import parse_age
 from ..model.errors import InvalidInput
 from ..model.path_template import DEFAULT_PATH, check_path, path_of
 from ..model.patterns import compile_patterns
@@ -41,6 +42,8 @@ INHERITED = (
     "platforms_missing",
     "signed_by",
     "destination_path",
+    "min_age",
+    "backup_tag",
 )
 
 
@@ -62,6 +65,19 @@ class Declared(NamedTuple):
     platforms_missing: str = "fail"
     #: public keys as they are written: PEM, or the path of a file
     signed_by: tuple[str, ...] = ()
+    #: seconds; 0 for any age
+    min_age: int = 0
+    #: under which tag, beside the destination's, what that named before is kept
+    backup_tag: str = ""
+
+    @property
+    def backup(self) -> Reference | None:
+        """The destination's old image; None where it isn't kept."""
+        place, tag = self.destination, self.destination.image_tag
+        if not self.backup_tag or not place.tag or not tag:
+            return None
+        begin = place.tag[: len(place.tag) - len(tag)]  # of a name on disk
+        return place._replace(tag=begin + self.backup_tag, digest=None)
 
     @property
     def place(self) -> tuple[str, str]:
@@ -306,7 +322,20 @@ def _read(values: Mapping[str, Any]) -> Declared:
         platforms,
         values.get("platforms_missing") or "fail",
         _signed_by(values.get("signed_by") or (), state),
+        parse_age(values.get("min_age") or "0", "min_age") if state != "absent" else 0,
+        _backup_tag(values.get("backup_tag") or "", destination) if state != "absent" else "",
     )
+
+
+def _backup_tag(template: str, destination: Reference) -> str:
+    check_template(template, "backup_tag")
+    tag = destination.image_tag
+    if not template or not tag:
+        return ""
+    backup = check_tag(template.replace("{tag}", tag))
+    if backup == tag:
+        raise InvalidInput(f"backup_tag {template!r} is the tag of {destination} itself")
+    return backup
 
 
 def _signed_by(keys: Iterable[str], state: str) -> tuple[str, ...]:
@@ -341,15 +370,15 @@ def _full_destination(destination: Reference, source: Reference | None, template
     return destination._replace(digest=source.digest)
 
 
-def check_template(template: str) -> None:
+def check_template(template: str, option: str = "destination_tag") -> None:
     """Refuses a template with anything but ``{tag}`` in braces."""
     if re.match(r"\{'|\{\"|\{tag:", template):
         raise InvalidInput(
-            "destination_tag is a mapping: YAML reads braces so; write it in quotes, as in "
-            "destination_tag: '{tag}'"
+            f"{option} is a mapping: YAML reads braces so; write it in quotes, as in "
+            f"{option}: '{{tag}}'"
         )
     if re.search(r"[{}]", template.replace("{tag}", "")):
-        raise InvalidInput(f"destination_tag {template!r}: only {{tag}} may stand in braces")
+        raise InvalidInput(f"{option} {template!r}: only {{tag}} may stand in braces")
 
 
 def _check_pair(source: Reference | None, destination: Reference, partly: bool) -> None:

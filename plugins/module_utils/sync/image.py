@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
+from ..model.config import ImageConfig
 from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError, WrittenOtherwise
 from ..model.lock import Locked
@@ -70,6 +71,7 @@ class Image:
     that the outcome has counted. ``believed``: children that the old index names too. ``seen``:
     children that were met, each once. ``proof``: see there. ``made``: an index of some platforms,
     which the source doesn't have. ``locked``: what the lock has of it; ``frozen``: that decides.
+    ``config``: the digest and content of the one that was read.
     ``base``: what the far side of a delta bundle has, ``left_out``: blobs that it therefore lacks.
     """
 
@@ -77,6 +79,7 @@ class Image:
         "attached",
         "base",
         "believed",
+        "config",
         "counted",
         "declared",
         "frozen",
@@ -121,6 +124,7 @@ class Image:
         self.tree_bytes = 0
         self.counted: set[str] = set()
         self.proof = _NOTHING_PROVEN
+        self.config: tuple[str, ImageConfig] | None = None
 
     @property
     def tag(self) -> str | None:

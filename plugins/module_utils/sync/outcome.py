@@ -22,6 +22,7 @@ _OPTIONAL = (
     "digest",
     "source_digest",
     "previous_digest",
+    "backup",
     "media_type",
     "platforms",
     "signed_by",
@@ -48,6 +49,7 @@ class Outcome:
     digest: str = ""
     source_digest: str = ""
     previous_digest: str = ""
+    backup: str = ""
     media_type: str = ""
     platforms: list[str] = field(default_factory=list)
     signed_by: list[str] = field(default_factory=list)
@@ -160,7 +162,9 @@ class Report:
 
     def _moves(self) -> list[Move]:
         """What changed, image by image."""
-        moves = [_move(image) for image in self.images if image.changed and not image.failed]
+        done = [image for image in self.images if image.changed and not image.failed]
+        moves = [_move(image) for image in done]
+        moves += [Move(i.backup, "(backup)", i.previous_digest) for i in done if i.backup]
         return moves + [
             Move(gone["destination"], gone["digest"], "(pruned)") for gone in self.pruned
         ]

@@ -76,11 +76,15 @@ class Pruning:
         self._left: list[Image] = []
         #: what the call reads from: names and tags
         self._sources: set[tuple[str, str | None]] = set()
+        #: where it keeps what its tags named before
+        self._backups: set[tuple[str, str | None]] = set()
 
     def run(self, images: list[Image], users: Mapping[str, list[Wanted]]) -> Pruned:
         """``images``: those of the call; ``users``: what they use in each repository."""
         sources = [image.declared.source for image in images]
         self._sources = {(one.name, one.tag) for one in sources if one and one.tag}
+        backups = [image.declared.backup for image in images]
+        self._backups = {(one.name, one.tag) for one in backups if one}
         if self._options.mode == "lock":
             candidates = self._undeclared_in_lock(images) + self._left_behind(images)
         else:
@@ -149,6 +153,8 @@ class Pruning:
         for image in images:
             outcome = image.outcome
             old = before.get(outcome.destination)
+            if outcome.backup:
+                continue
             if outcome.reason == "digest_differs" and old and old.digest == outcome.previous_digest:
                 place = image.declared.destination._replace(tag=None, digest=old.digest)
                 if not self._is_kept(place) and not self._is_kept(image.declared.destination, True):
@@ -168,12 +174,12 @@ class Pruning:
         return found
 
     def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
-        """Whether it is declared elsewhere, protected, or what the call reads from."""
+        """Whether it is declared elsewhere, protected, a backup, or what the call reads from."""
         if any(pattern.search(str(place)) for pattern in self._options.protect):
             return True
         if protected_only:
             return False
-        return (place.name, place.tag) in self._sources or any(
+        return (place.name, place.tag) in self._sources | self._backups or any(
             other.covers(place) for other in self._options.declared
         )
 

@@ -19,7 +19,9 @@ from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
+from .ageing import Ages
 from .attached import Attachments
+from .backup import check_backups
 from .declared import Declared, Entry, Everything, Several
 from .deltas import Baseline, BaseMissing, Deltas
 from .expand import Expansion
@@ -147,6 +149,7 @@ class _Call:
             self._images = self._expansion.run(self._workers, self._failed)
             if self._network.pace.cancelled:
                 return
+            check_backups((i.declared for i in self._images), self._prune.declared)
             self._look_into_lock()
             self._stage = COMPARE
             wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
@@ -155,6 +158,7 @@ class _Call:
             deltas.prepare(wanted)
             Survey(self._workers, self._failed).run([i for i in wanted if i.open])
             Verification(self._keys, self._workers, self._failed).run(wanted)
+            Ages(self._workers, self._failed).run(wanted)
             deltas.leave_out(wanted)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
@@ -341,5 +345,8 @@ def _users(
         if outcome.digest and not outcome.failed:
             top = Descriptor(outcome.media_type, outcome.digest, 0)
             user = Wanted(image.tag, top, manifests.get(id(image), ()))
-            found.setdefault(image.repository.name, []).append(user)
+            users = found.setdefault(image.repository.name, [])
+            users.append(user)
+            if outcome.backup and image.previous and image.declared.backup:
+                users.append(Wanted(image.declared.backup.tag, image.previous, ()))
     return found

@@ -19,6 +19,7 @@ from ..model.errors import Cancelled, ImageSyncError, RegistryError, TagImmutabl
 from ..model.manifest import Manifest
 from ..stores.base import Repository, Written
 from .attaching import Attaching, Tools
+from .backup import keep_previous
 from .graph import Graph, Step
 from .image import Image
 from .integrity import confirm_blob, confirm_manifest
@@ -255,6 +256,8 @@ class Transfer:
             )
         # a tag that names it already isn't written again: some registries refuse that
         tag = None if image.proof.incomplete else image.tag
+        if tag:
+            keep_previous(image, None if self._check_mode else self._attaching.store)
         if tag or image.top.digest not in image.proof.there:
             self._write_manifest(image, image.top, tag)
             if not tag and not image.tag and not self._check_mode:

@@ -150,4 +150,7 @@ def _single(image: Image, manifest: Manifest) -> Subset:
 
 def _config(image: Image, manifest: Manifest) -> ImageConfig:
     _reference, source = source_of(image)
-    return config_of(source, manifest)
+    found = config_of(source, manifest)
+    if manifest.config is not None:
+        image.config = (manifest.config.digest, found)
+    return found
