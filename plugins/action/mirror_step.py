@@ -19,7 +19,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror import (
     files,
     names,
     outcome,
-    reports,
+    run_files,
     sharing,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options import (
@@ -70,7 +70,8 @@ class ActionModule(ActionBase):
             raise InvalidInput(f"{', '.join(later)}: this version of the role can't do that yet")
         for warning in names.misspelt(name for name in task_vars if isinstance(name, str)):
             self._display.warning(warning)
-        return {**make_plan(variables, task_vars), "run": _run_of_role(self._task)}
+        plan = make_plan(variables, task_vars)
+        return {**plan, "run": _run_of_role(self._task), "began": time.time()}
 
     def _variables(self, task_vars: Values) -> tuple[Values, list[str]]:
         """Those that the plan needs, templated."""
@@ -157,12 +158,14 @@ class ActionModule(ActionBase):
         }
 
     def _report(self, task_vars: Values) -> Values:
-        """One file for all hosts that name it. What goes wrong is a problem, and no failure."""
+        """Reports and metrics: one file for all hosts that name it.
+
+        What goes wrong is a problem, and no failure.
+        """
         hosts = [str(host) for host in task_vars["ansible_play_hosts_all"]]
         plan_host = task_vars[_PLAN]["host"]
         plans = self._registered(_PLAN, hosts, task_vars)
-        paths = sorted({plan.get("report_path") or "" for plan in plans.values()} - {""})
-        if not paths or self._task.check_mode:
+        if not run_files.names_files(plans.values()) or self._task.check_mode:
             return {"problem": "", "written": []}
         ends = [plans, *(self._registered(name, hosts, task_vars) for name in (_SHARE, _RUN))]
         outcomes = self._registered(_OUTCOME, hosts, task_vars)
@@ -171,24 +174,18 @@ class ActionModule(ActionBase):
         first = next(iter(ended), plan_host)
         if first != plan_host and _in_step(self._task):
             return {"problem": "", "written": []}
-        problems = []
-        for path in paths:
-            parts = [
-                _part(
-                    host,
-                    plans.get(host, {}),
-                    outcomes.get(host, {}),
-                    [end.get(host, {}) for end in ends],
-                )
-                for host in hosts
-                if plans.get(host, {}).get("report_path", path) == path
-                and not plans.get(host, {}).get("skipped")
-            ]
-            try:
-                files.write(path, reports.rendered(path, reports.whole_report(parts, _now())))
-            except OSError as error:
-                problems.append(f"mirror_report_file {path}: {error.strerror or error}")
-        return {"problem": "\n".join(problems), "written": paths}
+        ran = [
+            run_files.Ran(
+                host,
+                plans.get(host, {}),
+                outcomes.get(host, {}),
+                _problem([end.get(host, {}) for end in ends]),
+            )
+            for host in hosts
+        ]
+        limited = bool(task_vars.get("ansible_limit"))
+        problems, written = run_files.write(ran, time.time(), limited)
+        return {"problem": "\n".join(problems), "written": written}
 
 
 def _run_of_role(task: Any) -> str:
@@ -212,13 +209,6 @@ def _in_step(task: Any) -> bool:
     return getattr(task.get_play(), "strategy", "") in ("linear", "debug")
 
 
-def _part(host: str, plan: Values, found: Values, ends: list[Values]) -> Values:
+def _problem(ends: list[Values]) -> str:
     """``ends``: of steps that a host without an outcome may have ended at."""
-    if not found:
-        return reports.no_report(host, next((str(e["msg"]) for e in ends if e.get("msg")), ""))
-    result = found["facts"]["mirror_result"]
-    return reports.host_report(host, plan["destination"], result, found["problem"])
-
-
-def _now() -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return next((str(end["msg"]) for end in ends if end.get("msg")), "")

@@ -27,19 +27,19 @@ attributes:
   check_mode:
     support: full
     details:
-      - The lock and the report aren't written.
+      - The lock, the report and the metrics aren't written.
   diff_mode:
     support: full
   idempotent:
     support: full
     details:
-      - A report is written on every run, and doesn't count as a change.
+      - A report and metrics are written on every run, and don't count as a change.
 options:
   step:
     description:
       - V(plan) reads and checks what the host declares. V(share) tells what of it this host does, and compares it with
         the other hosts of the play. V(keep) makes the role's facts of the result, and writes the lock. V(report) writes
-        the report over all hosts.
+        the report and the metrics over all hosts.
     type: str
     choices: [plan, share, keep, report]
     required: true

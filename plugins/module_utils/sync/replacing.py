@@ -14,15 +14,13 @@ import tempfile
 from collections.abc import Iterator
 
 
-def replace_file(path: str, data: bytes) -> None:
-    """Puts ``data`` in the place of what ``path`` held, with its mode; raises OSError.
+def replace_file(path: str, data: bytes, mode: int | None = None) -> None:
+    """Puts ``data`` in the place of what ``path`` held, with its mode or this one; raises OSError.
 
     What was left behind by processes that were killed at this is removed.
     """
-    try:
-        mode = os.stat(path).st_mode & 0o7777
-    except FileNotFoundError:
-        mode = 0o666 & ~_umask()
+    if mode is None:
+        mode = _mode(path)
     folder, name = os.path.split(path)
     handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=folder)
     try:
@@ -65,6 +63,14 @@ def _remove_abandoned(path: str) -> None:
             os.unlink(path)
     finally:
         os.close(handle)
+
+
+def _mode(path: str) -> int:
+    """What the file has, or would get."""
+    try:
+        return os.stat(path).st_mode & 0o7777
+    except FileNotFoundError:
+        return 0o666 & ~_umask()
 
 
 def _umask() -> int:

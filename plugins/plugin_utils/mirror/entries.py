@@ -33,7 +33,7 @@ from .values import kind, text
 
 #: entries that are named for the same problem; of the others only their number is told
 _SAID_OF_EACH = 5
-_TEXTS = ("name", "source", "destination", "destination_tag")
+_TEXTS = ("name", "source", "destination", "destination_tag", "min_age", "backup_tag")
 
 
 class Item(NamedTuple):

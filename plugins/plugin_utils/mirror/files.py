@@ -2,7 +2,7 @@
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Files on the controller: the lock and the report."""
+"""Files on the controller: the lock, reports and metrics."""
 
 from __future__ import annotations
 
@@ -71,7 +71,10 @@ def save_lock(path: str, before: Any, after: Any, check_mode: bool) -> bool:
     return True
 
 
-def write(path: str, text: str) -> None:
-    """Replaces a file, so that it is there whole at any time; raises OSError."""
+def write(path: str, text: str, mode: int | None = None) -> None:
+    """Replaces a file, so that it is there whole at any time; raises OSError.
+
+    ``mode``: its permissions, else as before.
+    """
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    replace_file(path, text.encode())
+    replace_file(path, text.encode("utf-8", "replace"), mode)

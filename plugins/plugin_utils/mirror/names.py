@@ -20,6 +20,8 @@ OPTIONS = (
     "platforms",
     "platforms_missing",
     "signed_by",
+    "min_age",
+    "backup_tag",
     "concurrency",
     "retries",
     "timeout",
@@ -47,15 +49,13 @@ OWN = (
     "mirror_only",
     "mirror_shard",
     "mirror_report_file",
+    "mirror_report_keep",
+    "mirror_metrics_file",
     "mirror_source",
     "mirror_baseline_lock_file",
 )
 #: of later versions: to pass them over would let in, or move, what the user doesn't want
-NOT_YET = (
-    "mirror_gate_tasks",
-    "mirror_min_age",
-    "mirror_backup_tag",
-)
+NOT_YET = ("mirror_gate_tasks",)
 #: read by the role's tasks, for they may hold secrets
 LOGINS = ("mirror_registries", "mirror_auth_file")
 #: begin like lists of images, and aren't

@@ -13,8 +13,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.backup import check_backups
 
-from . import choosing, entries
+from . import choosing, entries, report_dates
 from .files import base_folder, full_path, load_lock
 from .gather import gather
 from .options import read_options
@@ -50,9 +51,12 @@ def make_plan(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
         "options": options,
         "shard": _shard(variables.get("mirror_shard"), problems),
         "report_path": _report(variables.get("mirror_report_file"), folder, problems),
+        "report_keep": _report_keep(variables, problems),
+        "metrics_path": _metrics(variables.get("mirror_metrics_file"), folder, problems),
         **_lock(variables.get("mirror_lock_file"), folder, problems),
     }
     _check_together(options, plan["lock_path"], problems)
+    _check_backups(items, problems)
     if problems:
         raise InvalidInput("\n".join(problems))
     return plan
@@ -70,6 +74,13 @@ def _check_together(options: Mapping[str, Any], lock_path: str, problems: list[s
     ):
         if needs and not lock_path:
             problems.append(f"{name} needs a mirror_lock_file")
+
+
+def _check_backups(items: list[entries.Item], problems: list[str]) -> None:
+    try:
+        check_backups(one for item in items for one in item.places())
+    except InvalidInput as error:
+        problems.append(str(error))
 
 
 def _place(variables: Mapping[str, Any], problems: list[str]) -> Place | None:
@@ -118,6 +129,7 @@ def _entry(item: entries.Item, wanted: bool) -> dict[str, Any]:
         "image": item.image,
         "repository": item.repository,
         "places": [str(one.destination) for one in item.places()],
+        "backups": [str(one.backup) for one in item.places() if one.backup],
         "by_pattern": item.by_pattern,
         "everything": item.is_everything,
         "absent": item.absent,
@@ -136,7 +148,26 @@ def _shard(value: Any, problems: list[str]) -> bool:
 def _report(value: Any, folder: Path, problems: list[str]) -> str:
     try:
         path = full_path(folder, text(value, "mirror_report_file") if value else "")
-        return check_ending(path) if path else ""
+        return report_dates.check_template(check_ending(path)) if path else ""
+    except InvalidInput as error:
+        problems.append(str(error))
+        return ""
+
+
+def _report_keep(variables: Mapping[str, Any], problems: list[str]) -> int:
+    value = variables.get("mirror_report_keep")
+    if value is None:
+        return 0
+    try:
+        return report_dates.read_keep(value, str(variables.get("mirror_report_file") or ""))
+    except InvalidInput as error:
+        problems.append(str(error))
+        return 0
+
+
+def _metrics(value: Any, folder: Path, problems: list[str]) -> str:
+    try:
+        return full_path(folder, text(value, "mirror_metrics_file") if value else "")
     except InvalidInput as error:
         problems.append(str(error))
         return ""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from . import report_words as words
+from . import since
 from .report_style import STYLE
 
 _PAGE = """<!DOCTYPE html>
@@ -60,6 +61,20 @@ def _code(value: Any) -> str:
 
 def _digest(value: Any) -> str:
     return f'<code title="{_text(value)}">{_text(words.short(value))}</code>' if value else ""
+
+
+def _since(image: Mapping[str, Any]) -> str:
+    """Since when what is at its place is there; the next report reads it here."""
+    known = since.of(image)
+    if known is None:
+        return ""
+    place, exact = _text(image.get("destination") or ""), "yes" if known.exact else "no"
+    shown = _text(known.time.replace("T", " ").removesuffix(":00Z").removesuffix("Z"))
+    return (
+        f'{"" if known.exact else "before "}<time datetime="{_text(known.time)}" '
+        f'data-image="{place}" data-digest="{_text(known.digest)}" data-exact="{exact}">'
+        f"{shown}</time>"
+    )
 
 
 def _badge(status: str) -> str:
@@ -165,10 +180,16 @@ def _tables(host: Mapping[str, Any], groups: Mapping[str, Any]) -> list[str]:
     parts = []
     if groups["failed"]:
         rows = (
-            (_place(i), f'<span class="failed">{_text(i.get("msg") or words.reason(i))}</span>')
+            (
+                _place(i),
+                f'<span class="failed">{_text(i.get("msg") or words.reason(i))}</span>',
+                _since(i),
+            )
             for i in groups["failed"]
         )
-        parts.append("<h3>Failed</h3>" + _table(("image", "why"), rows))
+        parts.append(
+            "<h3>Failed</h3>" + _table(("image", "why", "the old one is there since"), rows)
+        )
     if groups["changed"]:
         rows_of = (
             (
@@ -176,12 +197,13 @@ def _tables(host: Mapping[str, Any], groups: Mapping[str, Any]) -> list[str]:
                 _text(words.reason(i)),
                 _digest(i.get("digest")),
                 _digest(i.get("previous_digest")),
+                _since(i),
                 _text(words.size(i.get("bytes_copied"))),
             )
             for i in groups["changed"]
         )
-        head = ("image", "why", "digest", "before", "copied")
-        parts.append("<h3>Changed</h3>" + _table(head, rows_of, (4,)))
+        head = ("image", "why", "digest", "before", "since", "copied")
+        parts.append("<h3>Changed</h3>" + _table(head, rows_of, (5,)))
     return parts + _more(host, groups["unchanged"])
 
 
@@ -198,10 +220,13 @@ def _more(host: Mapping[str, Any], unchanged: list[Mapping[str, Any]]) -> list[s
         limits = ((_code(n), _text(words.rate_limit(o))) for n, o in host["rate_limits"].items())
         parts.append("<h3>Rate limits</h3>" + _table(("registry", "limit"), limits))
     if unchanged:
-        rest = ((_place(i), _text(words.reason(i)), _digest(i.get("digest"))) for i in unchanged)
+        rest = (
+            (_place(i), _text(words.reason(i)), _digest(i.get("digest")), _since(i))
+            for i in unchanged
+        )
         parts.append(
             f"<details><summary>{len(unchanged)} as they were</summary>"
-            + _table(("image", "why", "digest"), rest)
+            + _table(("image", "why", "digest", "since"), rest)
             + "</details>"
         )
     return parts

@@ -107,11 +107,15 @@ def _declared(mine: Entries, everything: Entries) -> list[str]:
     select any more.
     """
     selecting = [entry["image"] for entry in mine if entry["by_pattern"]]
+    # what this call keeps itself, it has to be allowed to write
+    own = {place for entry in mine for place in entry.get("backups", ())}
     found: dict[str, None] = {}
     for entry in everything:
         if entry["absent"]:
             continue
         found.update(dict.fromkeys(entry["places"]))
+        backups = entry.get("backups", ())
+        found.update(dict.fromkeys(place for place in backups if place not in own))
         # where the images of a whole bundle go, only its host can tell
         whole = entry.get("everything")
         if entry["by_pattern"] and not whole and entry["image"] not in selecting:

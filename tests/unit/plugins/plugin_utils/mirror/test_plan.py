@@ -476,3 +476,48 @@ def test_a_baseline_is_read_on_the_controller(tmp_path: Path) -> None:
     found = plan(tmp_path, images=["a"], destination=BUNDLE, baseline_lock_file="far.json")
     assert found["baseline"] == {"version": 1, "images": {}}
     assert plan(images=["a"])["baseline"] is None
+
+
+def test_ages_and_backups() -> None:
+    images = [BUSYBOX, {"source": "quay.io/a:1", "min_age": 0, "backup_tag": "old"}]
+    found = plan(images=images, min_age="3d", backup_tag="{tag}-previous")
+    assert found["options"] == {"min_age": "3d", "backup_tag": "{tag}-previous"}
+    assert found["entries"][1]["image"]["min_age"] == "0"
+    assert [entry["backups"] for entry in found["entries"]] == [
+        [f"{HOME}/library/busybox:1.36-previous"],
+        [f"{HOME}/a:old"],
+    ]
+    assert plan(images=[BUSYBOX], min_age=0)["options"] == {"min_age": "0"}
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"min_age": "soon"}, "mirror_min_age: min_age: 'soon' is no age"),
+        ({"images": [{"source": "a", "min_age": "3"}]}, "min_age: '3' is no age"),
+        ({"backup_tag": {"tag": None}}, "mirror_backup_tag is a mapping"),
+        ({"images": ["a:1", "a:1-x"], "backup_tag": "{tag}-x"}, "another image is declared"),
+        ({"images": ["a:1", "a:2"], "backup_tag": "x"}, "put {tag} into backup_tag"),
+        ({"report_keep": 0, "report_file": "r-{date}.md"}, "mirror_report_keep must be"),
+        ({"report_keep": 3}, "mirror_report_keep needs a mirror_report_file"),
+        ({"report_file": "{date}/r.md"}, "may stand once, in the file's name"),
+        ({"metrics_file": ["m.prom"]}, "mirror_metrics_file must be text"),
+    ],
+)
+def test_what_is_wrong_with_them(variables: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        plan(**{"images": [BUSYBOX], **variables})
+    assert words in str(caught.value)
+
+
+def test_files_of_a_run() -> None:
+    found = plan(
+        Path("/play"),
+        images=[BUSYBOX],
+        report_file="r-{date}.md",
+        report_keep="20",
+        metrics_file="m.prom",
+    )
+    assert found["report_path"] == "/play/r-{date}.md" and found["report_keep"] == 20
+    assert found["metrics_path"] == "/play/m.prom"
+    assert plan(images=[BUSYBOX])["metrics_path"] == ""

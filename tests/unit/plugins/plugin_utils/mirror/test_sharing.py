@@ -126,3 +126,14 @@ def test_hosts_that_don_t_fit_are_refused(mine: Any, other: Any, words: str) -> 
 
 def test_hosts_without_a_lock_don_t_share_one() -> None:
     assert shared(plan("a", entry("x")), {"b": plan("b")}, ["a", "b"])["images"]
+
+
+def test_backups_of_others_are_declared_and_own_ones_may_be_written() -> None:
+    kept = {name: {"backups": [f"r.example.com/{name}:1-previous"]} for name in "xyz"}
+    mine = plan("a", entry("x", **kept["x"]), entry("y", wanted=False, **kept["y"]))
+    other = {"b": plan("b", entry("z", **kept["z"]), entry("x", **kept["x"]))}
+    found = shared(mine, other, ["a", "b"])["declared"]
+    assert [place for place in found if "previous" in place] == [
+        "r.example.com/y:1-previous",
+        "r.example.com/z:1-previous",
+    ]
