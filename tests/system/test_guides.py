@@ -29,7 +29,9 @@ OTHERS = (
     "build-and-discover.md",
     "migrating.md",
     "mirror-a-registry.md",
+    "monitoring.md",
     "pruning.md",
+    "quarantine.md",
     "architecture.md",
 )
 NAMES = ("registries", "imagesync_registries")

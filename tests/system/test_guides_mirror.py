@@ -27,7 +27,14 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options 
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
 
 DOCS = Path(__file__).parents[2] / "docs"
-GUIDES = ("air-gap.md", "migrating.md", "mirror-a-registry.md", "pruning.md")
+GUIDES = (
+    "air-gap.md",
+    "migrating.md",
+    "mirror-a-registry.md",
+    "monitoring.md",
+    "pruning.md",
+    "quarantine.md",
+)
 MODULE = "imagesync.registry.image_sync"
 #: first lines of snippets for other programs
 OTHERS = ("# before: ", "# .github/workflows/")

@@ -126,3 +126,15 @@ def test_bundles(sides: Sides, tmp_path: Path) -> None:
     out = sync(source=bundle, destination=sides.destination.ref("").rstrip(":"), min_age="3d")
     assert sorted(one["reason"] for one in out["images"]) == ["absent", "too_young"]
     assert sides.destination.tags() == ["1"]
+
+
+def test_the_date_is_read_from_mirrors_of_the_source(sides: Sides) -> None:
+    young = sides.source.push(images.image("mirrored", created=YOUNG))
+    copies = f"{sides.destination.repository}/copies"
+    sides.destination.push(young, None, f"{copies}/{sides.source.repository}")
+    mirrors = [f"{sides.destination.proxy.host}/{copies}"]
+    registries = [{"name": sides.source.proxy.host, "mirrors": mirrors}]
+    result = sides.run(min_age="3d", registries=registries)
+    assert result["reason"] == "too_young"
+    assert sides.source.proxy.count("GET", "blob") == 0
+    assert sides.destination.proxy.count("GET", "blob") == 1

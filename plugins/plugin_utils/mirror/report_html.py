@@ -77,6 +77,11 @@ def _since(image: Mapping[str, Any]) -> str:
     )
 
 
+def _backup(image: Mapping[str, Any]) -> str:
+    backup = image.get("backup")
+    return f'<br><span class="soft">kept as {_code(backup)}</span>' if backup else ""
+
+
 def _badge(status: str) -> str:
     return f'<span class="badge {_text(status)}">{_text(words.STATUS[status])}</span>'
 
@@ -196,7 +201,7 @@ def _tables(host: Mapping[str, Any], groups: Mapping[str, Any]) -> list[str]:
                 _place(i),
                 _text(words.reason(i)),
                 _digest(i.get("digest")),
-                _digest(i.get("previous_digest")),
+                _digest(i.get("previous_digest")) + _backup(i),
                 _since(i),
                 _text(words.size(i.get("bytes_copied"))),
             )
@@ -221,7 +226,7 @@ def _more(host: Mapping[str, Any], unchanged: list[Mapping[str, Any]]) -> list[s
         parts.append("<h3>Rate limits</h3>" + _table(("registry", "limit"), limits))
     if unchanged:
         rest = (
-            (_place(i), _text(words.reason(i)), _digest(i.get("digest")), _since(i))
+            (_place(i), _text(i.get("msg") or words.reason(i)), _digest(i.get("digest")), _since(i))
             for i in unchanged
         )
         parts.append(

@@ -49,8 +49,8 @@ def model(text: str = "text") -> dict[str, Any]:
         "changed": True,
         "images": [
             {**image, "reason": "failed", "failed": True, "msg": text, "warnings": [text]},
-            {**image, "reason": "absent", "changed": True, "bytes_copied": 3 << 20},
-            {**image, "reason": "in_sync", "changed": False},
+            {**image, "reason": "absent", "changed": True, "bytes_copied": 3 << 20, "backup": text},
+            {**image, "reason": "in_sync", "changed": False, "since": text},
             {**image, "reason": "not_done", "changed": False},
         ],
         "stats": {"seconds": 75, "bytes_uploaded": 3 << 20, "requests": {text: 7}, "retries": 1},
