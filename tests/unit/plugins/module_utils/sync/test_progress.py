@@ -94,12 +94,13 @@ class Call:
     def __init__(self) -> None:
         self.asked = threading.Semaphore(0)
         self.errors: list[Exception] = []
+        self.images = [image("a", "absent")]
 
     def state(self) -> State:
         self.asked.release()
         for error in self.errors:
             raise error
-        return State(COPY, [image("a", "absent")], 1, 2)
+        return State(COPY, self.images, 1, 2)
 
 
 @pytest.fixture
