@@ -84,7 +84,7 @@ def as_text(hosts: Iterable[Host], memory: Memory, began: float, finished: float
     given = list(hosts)
     images = [image for host in given for image in host.result.get("images") or ()]
     stats = [host.result.get("stats") or {} for host in given]
-    reasons = Counter({reason: 0 for reason in REASONS})
+    reasons = Counter(dict.fromkeys(REASONS, 0))
     reasons.update(str(image.get("reason") or "failed") for image in images)
     requests: Counter[str] = Counter()
     for one in stats:
