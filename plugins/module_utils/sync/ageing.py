@@ -118,6 +118,8 @@ class Ages:
             dated = dates.add(_created(image, manifest), self._now) or dated
             if not (dated or whole):
                 raise _undated(image, manifest, dates.others)
+        if not dates.true and not any(c.digest in image.kept for c in image.top.children):
+            raise _undated(image, image.top, dates.others)
         return max(dates.true, default=None)
 
 
@@ -161,9 +163,9 @@ def _created(image: Image, manifest: Manifest) -> str:
 
 
 def _undated(image: Image, manifest: Manifest, others: list[str]) -> InvalidContent:
-    has = f"it says {', '.join(repr(text) for text in others[:3])}" if others else "it says nothing"
+    said = ", ".join(map(repr, list(dict.fromkeys(others))[:3])) or "nothing"
     return InvalidContent(
-        f"when {image.declared.source} was built can't be told ({has}, in {manifest.digest}), so "
-        "min_age can't hold. If its maker gives no true date, set min_age to 0 for this image, "
-        "and signed_by or a digest instead"
+        f"when {image.declared.source} was built can't be told (it says {said}, in "
+        f"{manifest.digest}), so min_age can't hold. If its maker gives no true date, set min_age "
+        "to 0 for this image, and signed_by or a digest instead"
     )

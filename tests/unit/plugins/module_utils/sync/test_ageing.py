@@ -220,6 +220,18 @@ def test_attestations_are_no_images(source: Source) -> None:
     assert judge(opened(source, index)) == [""]
 
 
+def test_an_index_without_images_is_no_way_around(source: Source) -> None:
+    hidden = ("unknown/unknown", source.image(YOUNG))
+    for index in (source.index(), source.index(hidden)):
+        assert index.digest in judge(opened(source, index))[0]
+    assert judge(opened(source, source.index(hidden, annotation=OLD))) == [""]
+
+
+def test_a_date_is_told_once(source: Source) -> None:
+    never = "1970-01-01T00:00:00Z"
+    assert f"(it says '{never}', in" in judge(opened(source, source.image(never, never)))[0]
+
+
 def test_what_the_old_index_has_is_in_use_already(source: Source) -> None:
     bare, young = source.image(None), source.image(YOUNG)
     image = opened(source, source.index(("linux/amd64", bare), ("linux/arm64", young)))
