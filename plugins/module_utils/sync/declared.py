@@ -334,7 +334,7 @@ def _backup_tag(template: str, destination: Reference) -> str:
         return ""
     backup = check_tag(template.replace("{tag}", tag))
     if backup == tag:
-        raise InvalidInput(f"backup_tag {template!r} is the tag of {destination} itself")
+        raise InvalidInput(f"backup_tag {template!r} is the destination's own tag, {tag}")
     return backup
 
 

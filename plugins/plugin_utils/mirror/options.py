@@ -30,7 +30,7 @@ from .values import text, text_list
 #: what an entry of ``images`` may hold
 ENTRY_SPEC: dict[str, dict[str, Any]] = ARGUMENT_SPEC["images"]["options"]
 #: an image that nothing is wrong with, to try an option on
-_SAMPLE = {"source": "registry.invalid/a:1", "destination": "registry.invalid/b:1"}
+_SAMPLE = {"source": "registry.invalid/a:1", "destination": "registry.invalid/b:a-sample"}
 
 
 def read_options(variables: Mapping[str, Any], problems: list[str]) -> dict[str, Any]:

@@ -59,8 +59,8 @@ def test_where_the_old_one_goes(destination: str, more: dict[str, Any], expected
         ("{name}-old", "only {tag} may stand in braces"),
         ("{tag} old", "is not a tag"),
         ("x" * 128 + "{tag}", "is not a tag"),
-        ("{tag}", "is the tag of r.example/app:1 itself"),
-        ("1", "is the tag of r.example/app:1 itself"),
+        ("{tag}", "is the destination's own tag, 1"),
+        ("1", "is the destination's own tag, 1"),
     ],
 )
 def test_what_is_no_tag_is_refused(template: str, words: str) -> None:

@@ -488,6 +488,7 @@ def test_ages_and_backups() -> None:
         [f"{HOME}/a:old"],
     ]
     assert plan(images=[BUSYBOX], min_age=0)["options"] == {"min_age": "0"}
+    assert plan(images=[BUSYBOX], backup_tag=1)["options"] == {"backup_tag": "1"}
 
 
 @pytest.mark.parametrize(
