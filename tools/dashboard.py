@@ -123,9 +123,9 @@ def _bars(sample: Any, x: float, y: float, width: float, height: float) -> Itera
     for number, (name, colour, share, value) in enumerate(sample):
         top, length = y + number * step, width - 60
         yield _text(x, top + 12, name, 12, "#a0a0ac")
-        bar = f'<rect x="{x:.1f}" y="{top + 18:.1f}" height="16" rx="2"'
-        yield f'{bar} width="{length:.1f}" fill="#22252b"/>'
-        yield f'{bar} width="{length * share:.1f}" fill="{colour}"/>'
+        box = f'<rect x="{x:.1f}" y="{top + 18:.1f}" height="16" rx="2"'
+        yield f'{box} width="{length:.1f}" fill="#22252b"/>'
+        yield f'{box} width="{length * share:.1f}" fill="{colour}"/>'
         yield _text(x + width, top + 32, value, 14, colour, "end")
 
 
