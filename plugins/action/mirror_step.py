@@ -7,25 +7,30 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.action import ActionBase
+from ansible.utils.vars import load_extra_vars
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror import (
     files,
+    gates,
     names,
     outcome,
     run_files,
     sharing,
+    tagging,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options import (
     check_logins,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.scaffold import scaffold
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
 
 Values = dict[str, Any]
@@ -34,6 +39,11 @@ _PLAN = "mirror__plan"
 _SHARE = "mirror__share"
 _RUN = "mirror__run"
 _OUTCOME = "mirror__outcome"
+_GATES = "mirror__gates"
+_TAGS = "mirror__tags"
+_TAGGED = "mirror__tagged"
+#: and a number
+_VERDICT = "mirror__verdict_"
 
 
 class ActionModule(ActionBase):
@@ -48,6 +58,10 @@ class ActionModule(ActionBase):
         steps: dict[str, Callable[[Values], Values]] = {
             "plan": self._plan,
             "share": self._share,
+            "gates": self._gates,
+            "verdict": self._verdict,
+            "tags": self._tags,
+            "scaffold": self._scaffold,
             "keep": self._keep,
             "report": self._report,
         }
@@ -70,8 +84,16 @@ class ActionModule(ActionBase):
             raise InvalidInput(f"{', '.join(later)}: this version of the role can't do that yet")
         for warning in names.misspelt(name for name in task_vars if isinstance(name, str)):
             self._display.warning(warning)
-        plan = make_plan(variables, task_vars)
+        plan = make_plan(variables, task_vars, self._load)
+        if any(entry["gates"] for entry in plan["entries"]):
+            gates.check_hidden(load_extra_vars(self._loader))
         return {**plan, "run": _run_of_role(self._task), "began": time.time()}
+
+    def _load(self, path: str) -> Any:
+        """A file of YAML, with vaults and templates, as variables are. Of tasks nothing is done."""
+        found = self._loader.load_from_file(path, cache="none", trusted_as_template=True)
+        tasks = isinstance(found, list)
+        return plain(found if tasks else self._templar.template(found))
 
     def _variables(self, task_vars: Values) -> tuple[Values, list[str]]:
         """Those that the plan needs, templated."""
@@ -113,14 +135,71 @@ class ActionModule(ActionBase):
                 f"{', '.join(skipping)} would skip a part: the role has a condition there"
             )
         whole = {host: other for host, other in others.items() if "entries" in other}
-        found = sharing.shared(plan, whole, hosts)
+        stage = not self._task.check_mode
+        found = sharing.shared(plan, whole, hosts, stage)
         unknown = sorted(host for host, other in others.items() if other.get("failed"))
         if pruning and unknown:
             self._display.warning(
                 f"{plan['host']}: nothing is pruned, as what {', '.join(unknown)} declares was "
                 "refused, and may be in the same place"
             )
-        return {**found, "prune": "none" if unknown else plan["options"].get("prune", "")}
+        prune = "none" if unknown else plan["options"].get("prune", "")
+        if found["gated"] and stage:  # nothing goes before all gates are passed
+            return {**found, "staging": True, "prune": "none", "prune_later": prune}
+        return {**found, "staging": False, "prune": prune, "prune_later": ""}
+
+    def _gates(self, task_vars: Values) -> Values:
+        """The images that wait for their gates."""
+        plan, token = plain(task_vars[_PLAN]), uuid.uuid4().hex
+        first = outcome.returned(plain(task_vars[_RUN]))
+        found = list(gates.waiting(plan, first, token))
+        failing = any(image.get("failed") for image in first.get("images") or ())
+        stopped = failing and plan["options"].get("fail_fast")
+        numbered = [{**image, "number": number} for number, image in enumerate(found)]
+        return {"images": numbered, "start": [] if stopped else numbered}
+
+    def _verdict(self, task_vars: Values) -> Values:
+        """Why the gate failed that just did."""
+        for name in ("mirror_registries", "imagesync_registries"):
+            if name in task_vars:
+                try:
+                    logins = plain(self._templar.template(task_vars[name]))
+                except AnsibleError:
+                    return {"message": f"its gate failed, and {name} can't be read"}
+                break
+        else:
+            logins = []
+        failed = (task_vars.get(f"ansible_failed_{what}") for what in ("result", "task"))
+        return {"message": gates.verdict(*map(plain, failed), gates.scrubber(logins))}
+
+    def _tags(self, task_vars: Values) -> Values:
+        """The call that moves the tags."""
+        plan, found = plain(task_vars[_PLAN]), plain(task_vars[_GATES])
+        waiting, started = found["images"], bool(found["start"])
+        first = outcome.returned(plain(task_vars[_RUN]))
+        said = {n: plain(task_vars.get(f"{_VERDICT}{n}")) for n in range(len(waiting))}
+        told = tagging.verdicts(waiting, said if started else None)
+        prune = task_vars[_SHARE]["prune_later"] or "none"
+        return {**tagging.second_call(plan, first, told, prune), "told": told}
+
+    def _scaffold(self, task_vars: Values) -> Values:
+        """The files of an image for mirror_images_dir."""
+        given = {name: plain(task_vars.get(name)) for name in ("name", "source", "dir")}
+        return {"changed": True, "written": scaffold(given, self._task.check_mode)}
+
+    def _whole(self, task_vars: Values, plan: Values, first: Values) -> Values:
+        """The result of all calls of the role."""
+        share = task_vars[_SHARE]
+        if not share["gated"]:
+            return first
+        if not share["staging"]:
+            return tagging.not_run(plan, first)
+        tags, second = plain(task_vars[_TAGS]), plain(task_vars[_TAGGED])
+        done = None if second.get("skipped") else outcome.returned(second)
+        prevented = share["prune_later"] not in ("", "none") and not tags["prune"]
+        if prevented:
+            self._display.warning(f"{plan['host']}: {tagging.NOT_PRUNED}")
+        return tagging.merged(plan, first, tags["told"], done, prevented)
 
     def _registered(self, name: str, hosts: list[str], task_vars: Values) -> dict[str, Values]:
         """What hosts have registered under a name in this run of the role."""
@@ -140,6 +219,7 @@ class ActionModule(ActionBase):
         """The facts, and the lock on the controller."""
         plan = plain(task_vars[_PLAN])
         result = outcome.returned(plain(self._task.args.get("result") or {}))
+        result = self._whole(task_vars, plan, result)
         problem = outcome.message(result)
         changed = False
         if plan["lock_path"] and isinstance(result.get("lock"), Mapping):

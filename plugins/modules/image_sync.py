@@ -70,6 +70,34 @@ options:
       name:
         description: A name of your choice, returned with the image's result.
         type: str
+      settled:
+        description:
+          - What an earlier call of the same run returned of this image, so that nobody is asked again. It isn't for
+            playbooks, and may change with every release; the role P(imagesync.registry.mirror#role) hands it over when
+            gates have passed.
+          - An image that was staged gets its tag, which names the digest that was staged, whatever its source names by
+            now. Any other is taken to be as it was returned.
+        type: dict
+        suboptions:
+          reason:
+            description: See RV(images[].reason).
+            type: str
+          digest:
+            description: See RV(images[].digest).
+            type: str
+          source_digest:
+            description: See RV(images[].source_digest).
+            type: str
+          previous_digest:
+            description: See RV(images[].previous_digest).
+            type: str
+          media_type:
+            description: See RV(images[].media_type).
+            type: str
+          platforms:
+            description: See RV(images[].platforms).
+            type: list
+            elements: str
       source:
         description: See O(source).
         type: str

@@ -38,10 +38,12 @@ options:
   step:
     description:
       - V(plan) reads and checks what the host declares. V(share) tells what of it this host does, and compares it with
-        the other hosts of the play. V(keep) makes the role's facts of the result, and writes the lock. V(report) writes
-        the report and the metrics over all hosts.
+        the other hosts of the play. V(gates) finds which images wait for their gates, V(verdict) why a gate failed, and
+        V(tags) what the call is that moves the tags. V(keep) makes the role's facts of the result, and writes the lock.
+        V(report) writes the report and the metrics over all hosts. V(scaffold) writes the files that the playbook
+        C(imagesync.registry.scaffold) is for.
     type: str
-    choices: [plan, share, keep, report]
+    choices: [plan, share, gates, verdict, tags, keep, report, scaffold]
     required: true
   result:
     description: What M(imagesync.registry.image_sync) returned, for V(keep).

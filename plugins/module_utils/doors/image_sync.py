@@ -36,6 +36,7 @@ from ..sync.outcome import Report
 from ..sync.prune import MODES as PRUNE_MODES
 from ..sync.prune import PruneOptions, read_declared
 from ..sync.run import Stop, sync
+from ..sync.settled import FIELDS
 from .arguments import CONNECTION_OPTIONS, FILTER_OPTIONS, read_settings
 
 #: what the call says for all images, and each entry of ``images`` for itself
@@ -57,6 +58,11 @@ _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
     "min_age": {"type": "str"},
     "backup_tag": {"type": "str"},
 }
+#: what the role mirror hands over from the call that staged
+_SETTLED_OPTIONS = {
+    **{key: {"type": "str"} for key in FIELDS},
+    "platforms": {"type": "list", "elements": "str"},
+}
 _DEFAULTS = {
     "state": "present",
     "destination_tag": "{tag}",
@@ -74,7 +80,11 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     "images": {
         "type": "list",
         "elements": "dict",
-        "options": {"name": {"type": "str"}, **_IMAGE_OPTIONS},
+        "options": {
+            "name": {"type": "str"},
+            "settled": {"type": "dict", "options": _SETTLED_OPTIONS},
+            **_IMAGE_OPTIONS,
+        },
     },
     "fail_fast": {"type": "bool", "default": False},
     "lock_file": {"type": "path"},

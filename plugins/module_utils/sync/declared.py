@@ -22,6 +22,7 @@ from ..model.reference import (
     parse_reference,
 )
 from .selection import Filter, Selection, is_attached, read_selection
+from .settled import Settled, read_settled
 
 STATES = ("present", "staged", "absent")
 EXISTING = ("replace", "keep", "fail")
@@ -78,6 +79,8 @@ class Declared(NamedTuple):
             return None
         begin = place.tag[: len(place.tag) - len(tag)]  # of a name on disk
         return place._replace(tag=begin + self.backup_tag, digest=None)
+    #: what an earlier call of the same run told of it
+    settled: Settled | None = None
 
     @property
     def place(self) -> tuple[str, str]:
@@ -307,7 +310,8 @@ def _read(values: Mapping[str, Any]) -> Declared:
     if state == "absent":
         source = None  # it has told the tag, and nothing is read from it
     platforms = tuple(dict.fromkeys(parse_platform(p) for p in values.get("platforms") or ()))
-    _check_pair(source, destination, bool(platforms))
+    settled = read_settled(values.get("settled"))
+    _check_pair(source, destination, bool(platforms or settled))
     patterns = compile_patterns(values.get("immutable_tags") or (), "immutable_tags")
     tag = source.image_tag if source else None
     return Declared(
@@ -324,6 +328,7 @@ def _read(values: Mapping[str, Any]) -> Declared:
         _signed_by(values.get("signed_by") or (), state),
         parse_age(values.get("min_age") or "0", "min_age") if state != "absent" else 0,
         _backup_tag(values.get("backup_tag") or "", destination) if state != "absent" else "",
+        settled=settled,
     )
 
 

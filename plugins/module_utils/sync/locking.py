@@ -79,6 +79,8 @@ class Locking(NamedTuple):
                     outcome.reason == "in_sync" and not outcome.warnings
                 ):
                     self.lock.images.pop(key, None)
+            elif image.declared.state == "staged" and outcome.previous_digest != outcome.digest:
+                continue  # also where it was repaired, its tag is as it was
             elif (
                 outcome.reason in _THERE
                 and not outcome.failed

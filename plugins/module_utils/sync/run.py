@@ -33,6 +33,7 @@ from .outcome import Report
 from .progress import COMPARE, COPY, LIST, REMOVE, State, reported
 from .prune import NO_PRUNING, Pruned, PruneOptions, Pruning
 from .removal import Removal
+from .resuming import settle_again
 from .signatures import read_keys
 from .survey import Survey
 from .transfer import Totals, Transfer
@@ -214,6 +215,7 @@ class _Call:
 
     def _look_into_lock(self) -> None:
         for image in self._images:
+            settle_again(image)
             try:
                 if image.open:
                     self._locking.prepare(image)

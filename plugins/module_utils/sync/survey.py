@@ -21,6 +21,7 @@ from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..stores.base import TagPage
 from .deltas import settle_left_out, settle_without_source
 from .image import Image
+from .resuming import staged_manifest
 from .wanted import read_wanted, source_of, wanted_digest
 from .workers import Workers
 
@@ -141,7 +142,10 @@ class Survey:
         if previous and declared.existing != "replace":
             self._keep(image, previous)
             return
-        self._look_by_digest(image, digest, known)
+        if declared.settled:
+            image.top, image.whole = staged_manifest(image, digest), True
+        else:
+            self._look_by_digest(image, digest, known)
         if not image.open:
             return
         if previous:

@@ -17,6 +17,7 @@ from ..model.subset import Subset, lacks, subset
 from ..stores.base import Repository
 from .image import Image
 from .reading import config_of
+from .resuming import staged_digest
 
 
 def wanted_digest(image: Image) -> str:
@@ -24,6 +25,9 @@ def wanted_digest(image: Image) -> str:
 
     Raises ImageSyncError, among them NotFound for a source that doesn't exist.
     """
+    settled = image.declared.settled
+    if settled is not None:
+        return staged_digest(image, settled)
     if image.frozen:
         return _from_lock(image)
     if image.declared.platforms:

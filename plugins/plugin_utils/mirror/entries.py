@@ -33,6 +33,8 @@ from .values import kind, text
 
 #: entries that are named for the same problem; of the others only their number is told
 _SAID_OF_EACH = 5
+#: what an entry of the role may hold: not what is between the calls of the role itself
+_KEYS = (*(key for key in ENTRY_SPEC if key != "settled"), "gate_tasks")
 _TEXTS = ("name", "source", "destination", "destination_tag", "min_age", "backup_tag")
 
 
@@ -42,6 +44,9 @@ class Item(NamedTuple):
     label: str
     image: dict[str, Any]
     parsed: tuple[Any, ...] = ()
+    #: its own gate, as it is written, and the file of tasks that is beside its own
+    gate_tasks: Any = None
+    gate: str = ""
 
     @property
     def source(self) -> str:
@@ -78,9 +83,15 @@ class Item(NamedTuple):
         return bool(found and found.transport and not found.tag and not found.digest)
 
     @property
+    def state(self) -> str:
+        """What it is to be, "" where that isn't known yet."""
+        found = [(p.base if isinstance(p, Several) else p).state for p in self.parsed]
+        return found[0] if found else ""
+
+    @property
     def absent(self) -> bool:
         """Whether it is to be removed."""
-        return any((p.base if isinstance(p, Several) else p).state == "absent" for p in self.parsed)
+        return self.state == "absent"
 
     @property
     def by_pattern(self) -> bool:
@@ -100,7 +111,9 @@ def normalise(written: Iterable[Written], problems: list[str]) -> list[Item]:
     found = []
     for one in written:
         try:
-            found.append(Item(one.label, _mapping(one.value)))
+            image = _mapping(one.value)
+            own = image.pop("gate_tasks", None)
+            found.append(Item(one.label, image, gate_tasks=own, gate=one.gate))
         except InvalidInput as error:
             problems.append(f"{one.label}: {error}")
     return found
@@ -114,7 +127,7 @@ def _mapping(value: Any) -> dict[str, Any]:
             f"an image is written as text or as a mapping, and this is {kind(value)}"
         )
     for key in value:
-        if key not in ENTRY_SPEC:
+        if key not in _KEYS:
             _refuse_key(str(key), value)
     image = {}
     for key, given in value.items():
@@ -126,12 +139,12 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _refuse_key(key: str, value: Mapping[str, Any]) -> None:
-    if len(value) == 1 and not nearest(key, ENTRY_SPEC).startswith("; did"):
+    if len(value) == 1 and not nearest(key, _KEYS).startswith("; did"):
         raise InvalidInput(
             f"this is a mapping with the key {key!r}; an image is written as text without a space "
             "after its colon, or as a mapping with a source"
         )
-    raise InvalidInput(f"there is no key {key!r}{nearest(key, ENTRY_SPEC)}")
+    raise InvalidInput(f"there is no key {key!r}{nearest(key, _KEYS)}")
 
 
 def _check_values(image: Mapping[str, Any]) -> None:
@@ -158,7 +171,7 @@ def place(
     for item in items:
         try:
             image = {**item.image, **_destination(item, where)}
-            found.append(item._replace(image=image, parsed=tuple(_read(image, options))))
+            found.append(item._replace(image=image, parsed=tuple(read(image, options))))
         except InvalidInput as error:
             said[str(error)] += 1
             if said[str(error)] <= _SAID_OF_EACH:
@@ -195,7 +208,7 @@ def take_from(bundle: str, items: Iterable[Item]) -> list[Item]:
     return found
 
 
-def _read(image: Mapping[str, Any], options: Mapping[str, Any]) -> list[Any]:
+def read(image: Mapping[str, Any], options: Mapping[str, Any]) -> list[Any]:
     values = validate(ENTRY_SPEC, image)
     for key in INHERITED:
         if values.get(key) is None:
@@ -206,10 +219,17 @@ def _read(image: Mapping[str, Any], options: Mapping[str, Any]) -> list[Any]:
 def each_once(items: Iterable[Item], problems: list[str]) -> list[Item]:
     """Equal entries are one; those that differ for one destination are a problem."""
     kept: list[Item] = []
-    parsed: list[tuple[Any, ...]] = []
     places: dict[tuple[str, str], tuple[Item, Declared]] = {}
     for item in items:
-        if item.parsed in parsed if item.by_pattern else _is_known(item, places):
+        if not item.parsed:  # it stands for no image
+            continue
+        twin = _twin(item, places, kept)
+        if twin and (twin.gate_tasks, twin.gate) == (item.gate_tasks, item.gate):
+            continue
+        if twin:
+            problems.append(
+                f"{twin.label} and {item.label} declare the same, and differ in their gates"
+            )
             continue
         clash = _clash(item, places)
         if clash:
@@ -217,13 +237,22 @@ def each_once(items: Iterable[Item], problems: list[str]) -> list[Item]:
             continue
         places.update({one.place: (item, one) for one in item.places()})
         kept.append(item)
-        if item.by_pattern:
-            parsed.append(item.parsed)
     return kept
 
 
-def _is_known(item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]]) -> bool:
-    return all(one.place in places and places[one.place][1] == one for one in item.places())
+def _twin(
+    item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]], kept: list[Item]
+) -> Item | None:
+    """An entry before it that says the same."""
+    if item.by_pattern:
+        return next((one for one in kept if one.by_pattern and one.parsed == item.parsed), None)
+    images = item.places()
+    if all(one.place in places and places[one.place][1] == one for one in images):
+        others = [places[one.place][0] for one in images]
+        gates = item.gate_tasks, item.gate
+        differ = (other for other in others if (other.gate_tasks, other.gate) != gates)
+        return next(differ, others[0])
+    return None
 
 
 def _clash(item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]]) -> str:

@@ -21,6 +21,8 @@ class Written(NamedTuple):
 
     where: str
     value: Any
+    #: the file of its own gate beside it
+    gate: str = ""
 
     @property
     def label(self) -> str:
@@ -53,12 +55,12 @@ def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> l
             found += read_images_file(folder / Path(name).expanduser())
         except InvalidInput as error:
             problems.append(str(error))
-    elif not lists and variables.get("mirror_source"):
+    elif not lists and not variables.get("mirror_images_dir") and variables.get("mirror_source"):
         found.append(Written("mirror_source", variables["mirror_source"]))
-    elif not lists:
+    elif not lists and not variables.get("mirror_images_dir"):
         problems.append(
             "no images are declared: set mirror_images, a variable whose name begins with "
-            "mirror_images_, or mirror_images_file"
+            "mirror_images_, mirror_images_file or mirror_images_dir"
         )
     return found
 

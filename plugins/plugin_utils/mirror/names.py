@@ -53,13 +53,15 @@ OWN = (
     "mirror_metrics_file",
     "mirror_source",
     "mirror_baseline_lock_file",
+    "mirror_gate_tasks",
+    "mirror_images_dir",
 )
 #: of later versions: to pass them over would let in, or move, what the user doesn't want
-NOT_YET = ("mirror_gate_tasks",)
+NOT_YET: tuple[str, ...] = ()
 #: read by the role's tasks, for they may hold secrets
 LOGINS = ("mirror_registries", "mirror_auth_file")
 #: begin like lists of images, and aren't
-NO_LISTS = ("mirror_images_file",)
+NO_LISTS = ("mirror_images_file", "mirror_images_dir")
 KNOWN = (*OWN, *LOGINS, *(PREFIX + option for option in OPTIONS))
 #: what the role sets itself, and the variable of its playbook
 _NOT_GIVEN = (

@@ -62,13 +62,18 @@ def facts(result: Mapping[str, Any], bundle: str = "") -> dict[str, Any]:
         },
         "mirror_ids_by_name": _by_name(images),
         "mirror_changed": list(
-            dict.fromkeys(_called(image) for image in images if image.get("changed"))
+            dict.fromkeys(_called(image) for image in images if image.get("changed") and not _held(image))
         ),
     }
 
 
 def _is_at(image: _Image) -> bool:
     return bool(image.get("id")) and not image.get("failed")
+
+
+def _held(image: _Image) -> bool:
+    """Whether it is there, and its gate has kept it from its tag."""
+    return image.get("reason") == "gate_failed"
 
 
 def _called(image: _Image) -> str:

@@ -17,24 +17,29 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.backup imp
 
 from . import choosing, entries, report_dates
 from .files import base_folder, full_path, load_lock
-from .gather import gather
+from .gates import GateFiles, Load, load_yaml
+from .gather import Written, gather
+from .images_dir import read_images_dir
 from .options import read_options
 from .places import Place, read_bundle, read_place
 from .reports import check_ending
 from .values import kind, text
 
 
-def make_plan(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
+def make_plan(
+    variables: Mapping[str, Any], facts: Mapping[str, Any], load: Load = load_yaml
+) -> dict[str, Any]:
     """Plain values for the steps that follow; raises InvalidInput with a line per problem.
 
     ``variables``: the role's, templated and plain. ``facts``: what Ansible says of the host.
+    ``load``: reads a file of YAML.
     """
     problems: list[str] = []
     folder = base_folder(facts)
     where = _place(variables, problems)
     source = _source(variables.get("mirror_source"), problems)
     options = read_options(variables, problems)
-    items = entries.normalise(gather(variables, folder, problems), problems)
+    items = entries.normalise(_written(variables, folder, load, problems), problems)
     _check_everything(items, variables, problems)
     items = choosing.without(items, variables.get("mirror_exclude"), problems)
     if where:
@@ -42,12 +47,13 @@ def make_plan(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
         items = entries.each_once(items, problems)
     wanted = choosing.only(items, variables.get("mirror_only"), problems)
     items = entries.take_from(source, items)
+    gates = _gates(items, variables.get("mirror_gate_tasks"), GateFiles(folder, load), problems)
     plan = {
         "host": str(facts["inventory_hostname"]),
         "destination": where.root if where else "",
         "source": source,
         "baseline": _baseline(variables, where, folder, problems),
-        "entries": [_entry(*pair) for pair in zip(items, wanted, strict=True)],
+        "entries": [_entry(*each) for each in zip(items, wanted, gates, strict=True)],
         "options": options,
         "shard": _shard(variables.get("mirror_shard"), problems),
         "report_path": _report(variables.get("mirror_report_file"), folder, problems),
@@ -57,9 +63,24 @@ def make_plan(variables: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[st
     }
     _check_together(options, plan["lock_path"], problems)
     _check_backups(items, problems)
+    if options.get("prune", "none") != "none" and any(gates):
+        if any(item.is_everything for item in items):
+            problems.append("mirror_prune with gates needs the images by name: list them")
     if problems:
         raise InvalidInput("\n".join(problems))
     return plan
+
+
+def _written(
+    variables: Mapping[str, Any], folder: Path, load: Load, problems: list[str]
+) -> list[Written]:
+    found, path = gather(variables, folder, problems), variables.get("mirror_images_dir")
+    try:
+        own = full_path(folder, text(path, "mirror_images_dir")) if path else ""
+    except InvalidInput as error:
+        problems.append(str(error))
+        return found
+    return found + (read_images_dir(Path(own), load, problems) if own else [])
 
 
 def _check_together(options: Mapping[str, Any], lock_path: str, problems: list[str]) -> None:
@@ -124,8 +145,33 @@ def _baseline(
         return None
 
 
-def _entry(item: entries.Item, wanted: bool) -> dict[str, Any]:
+def _gates(
+    items: list[entries.Item], common: Any, files: GateFiles, problems: list[str]
+) -> list[list[str]]:
+    """For each entry the files of its gate: those of all, then its own."""
+    first, found = [], []
+    try:
+        first = files.paths(common, "mirror_gate_tasks")
+    except InvalidInput as error:
+        problems.append(str(error))
+    for item in items:
+        own: list[str] = []
+        try:
+            own = files.paths(item.gate_tasks, f"{item.label}: gate_tasks")
+            if item.gate:
+                files.check(item.gate, item.gate)
+                own.append(item.gate)
+        except InvalidInput as error:
+            problems.append(str(error))
+        # nothing is let in by an entry that moves no tag
+        found.append([*first, *own] if item.state == "present" else [])
+    return found
+
+
+def _entry(item: entries.Item, wanted: bool, gates: list[str]) -> dict[str, Any]:
     return {
+        "gates": gates,
+        "gate_tasks": item.gate_tasks,
         "image": item.image,
         "repository": item.repository,
         "places": [str(one.destination) for one in item.places()],

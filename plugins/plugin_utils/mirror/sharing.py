@@ -17,8 +17,12 @@ Plan = Mapping[str, Any]
 Entries = list[dict[str, Any]]
 
 
-def shared(plan: Plan, others: Mapping[str, Plan], hosts: list[str]) -> dict[str, Any]:
+def shared(
+    plan: Plan, others: Mapping[str, Plan], hosts: list[str], stage: bool = True
+) -> dict[str, Any]:
     """``images`` of this host, and the whole declaration as ``declared``.
+
+    ``gated``: whether some have to pass a gate, for which they are staged first if ``stage``.
 
     ``others``: the plans of other hosts of the play, as far as they are known; ``hosts``: all of
     the play. Raises InvalidInput.
@@ -33,7 +37,16 @@ def shared(plan: Plan, others: Mapping[str, Plan], hosts: list[str]) -> dict[str
     everything = [*plan["entries"]]
     for host in sorted(others):
         everything += others[host]["entries"]
-    return {"images": [entry["image"] for entry in mine], "declared": _declared(mine, everything)}
+    return {
+        "images": [_image(entry, stage) for entry in mine],
+        "declared": _declared(mine, everything),
+        "gated": any(entry["gates"] for entry in mine),
+    }
+
+
+def _image(entry: Mapping[str, Any], stage: bool) -> dict[str, Any]:
+    image: dict[str, Any] = entry["image"]
+    return {**image, "state": "staged"} if stage and entry["gates"] else image
 
 
 def assign(repositories: Iterable[str], hosts: list[str]) -> dict[str, str]:

@@ -198,5 +198,5 @@ def test_numbers_are_in_the_line() -> None:
 
 def test_every_reason_has_a_word() -> None:
     text = (PLUGINS / "modules" / "image_sync.py").read_text(encoding="utf-8")
-    described = text[text.index("    reason:\n") : text.index("    failed:\n")]
+    described = text[text.index("\n    reason:\n") : text.index("\n    failed:\n")]
     assert set(re.findall(r"\bV\((\w+)\)", described)) <= set(WORDS)

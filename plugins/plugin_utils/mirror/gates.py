@@ -1,0 +1,258 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Gates: tasks that an image has to pass between its staging and the move of its tag."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    parse_reference,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
+    Declared,
+    Everything,
+    Several,
+)
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.text import Scrubber
+
+from .entries import read
+from .files import full_path
+from .values import kind, text
+
+#: the variables of gate tasks
+VARIABLES = ("image", "image_name", "image_source", "image_destination", "image_entry")
+#: the image is at the destination by its digest, and its tag may name another one
+_BY_DIGEST = ("staged", "incomplete", "referrers_missing")
+_LIMIT = 1000
+
+Load = Callable[[str], Any]
+Values = Mapping[str, Any]
+Entries = list[Values]
+
+
+def load_yaml(path: str) -> Any:
+    """A plain file, without Ansible's vaults and templates."""
+    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+
+
+class GateFiles:
+    """Reads files of tasks, each once: what is wrong with them is told before any request."""
+
+    def __init__(self, folder: Path, load: Load) -> None:
+        """``folder``: where relative paths begin; ``load`` gives what a file holds."""
+        self._folder, self._load = folder, load
+        self._good: set[str] = set()
+
+    def paths(self, value: Any, name: str) -> list[str]:
+        """Those of a variable or of an entry's field, one or a list; raises InvalidInput."""
+        if value is None or value == "":
+            return []
+        found = []
+        for one in value if isinstance(value, list) else [value]:
+            if not isinstance(one, str) or not one.strip():
+                raise InvalidInput(
+                    f"{name} must be the path of a file of tasks, or a list of them, not "
+                    f"{kind(one)}"
+                )
+            path = full_path(self._folder, text(one, name).strip())
+            self.check(path, name)
+            found.append(path)
+        return found
+
+    def check(self, path: str, name: str) -> None:
+        """Refuses what is no list of tasks; raises InvalidInput."""
+        if path in self._good:
+            return
+        where = path if path == name else f"{name} {path}"
+        tasks = read_yaml(path, self._load, where)
+        if not isinstance(tasks, list) or not tasks:
+            raise InvalidInput(
+                f"{where} must hold a list of tasks, not {kind(tasks)}"
+                if tasks != []
+                else f"{where} holds no tasks, so nothing would be tested"
+            )
+        for number, task in enumerate(tasks):
+            if not isinstance(task, Mapping):
+                raise InvalidInput(f"{where}: task {number + 1} is {kind(task)}, and no task")
+            if "hosts" in task:
+                raise InvalidInput(f"{where} is a playbook; a gate is a list of tasks")
+        self._good.add(path)
+
+
+def read_yaml(path: str, load: Load, name: str) -> Any:
+    """What a file on the controller holds; raises InvalidInput that names it."""
+    try:
+        with open(path, "rb"):
+            pass
+    except OSError as error:
+        raise InvalidInput(f"{name}: {error.strerror or error}") from None
+    try:
+        return load(path)
+    except InvalidInput:
+        raise
+    except Exception as error:  # of YAML, of vault, of templates
+        raise InvalidInput(f"{name}: {' '.join(str(error).split())[:_LIMIT]}") from None
+
+
+def check_hidden(extra: Iterable[str]) -> None:
+    """Extra variables come before all others, so a gate would test what they name.
+
+    Raises InvalidInput.
+    """
+    hiding = sorted(set(VARIABLES).intersection(extra))
+    if hiding:
+        raise InvalidInput(
+            f"-e {hiding[0]}=... hides the variable of that name that gates are given, so that "
+            "they would not test the image that is to be let in; call yours otherwise"
+        )
+
+
+class Candidates:
+    """Which entries the images of a result come from; of several the gates of all count."""
+
+    def __init__(self, plan: Values) -> None:
+        self._options: Values = plan["options"]
+        self._by_place: dict[str, Entries] = {}
+        self._others: Entries = []
+        for entry in plan["entries"]:
+            if not entry["wanted"]:
+                continue
+            for place in entry["places"]:
+                self._by_place.setdefault(place, []).append(entry)
+            if entry["by_pattern"] or any("@" in place for place in entry["places"]):
+                self._others.append(entry)
+        self._read: dict[int, list[Any]] = {}
+
+    def of(self, image: Values) -> Entries:
+        """At least one, unless the image is none of this plan."""
+        found = list(self._by_place.get(str(image.get("destination")), ()))
+        for entry in self._others:
+            if entry not in found and self._selects(entry, image):
+                found.append(entry)
+        return found
+
+    def _selects(self, entry: Values, image: Values) -> bool:
+        if id(entry) not in self._read:
+            self._read[id(entry)] = read(entry["image"], self._options)
+        return any(_stands_for(one, image) for one in self._read[id(entry)])
+
+
+def _stands_for(declared: Any, image: Values) -> bool:
+    source, destination = str(image.get("source") or ""), str(image.get("destination"))
+    if isinstance(declared, Everything):
+        return source.startswith(f"{declared.base.source}:")
+    if isinstance(declared, Declared):  # some platforms of it are kept by a digest of their own
+        same = str(declared.source) == source and not declared.destination.tag
+        return same and parse_reference(destination).name == declared.destination.name
+    base: Several = declared
+    tag = base.base.source.tag_of(parse_reference(source).tag or "") if base.base.source else ""
+    try:
+        one = base.at(tag) if tag else None
+    except InvalidInput:
+        return False
+    if one is None or str(one.source) != source or str(one.destination) != destination:
+        return False
+    chosen = base.selection
+    alone = chosen._replace(filter=chosen.filter._replace(allow_empty=True, max_tags=0))
+    return tag in chosen.literals or tag in alone.select([tag])
+
+
+def gates_of(entries: Entries) -> list[str]:
+    """The files of tasks for an image, each once, in their order."""
+    return list(dict.fromkeys(path for entry in entries for path in entry["gates"]))
+
+
+def waiting(plan: Values, result: Values, token: str) -> Iterator[dict[str, Any]]:
+    """For each image of a result that waits for its gate what the gate's tasks are given.
+
+    ``token``: of this run of the gates, so that nothing that an older one has left behind counts.
+    """
+    candidates = Candidates(plan)
+    bundle = f"{plan['source']}:"
+    for image in result.get("images") or ():
+        entries = candidates.of(image) if _waits(image, plan["lock"]) else []
+        files = gates_of(entries)
+        if files:
+            entry = entries[0]
+            yield {
+                "token": token,
+                "id": image["id"],
+                "destination": image["destination"],
+                "name": str(image.get("name") or ""),
+                "source": str(image.get("source") or "").removeprefix(bundle),
+                "entry": {
+                    **entry["image"],
+                    **({"gate_tasks": entry["gate_tasks"]} if entry["gate_tasks"] else {}),
+                },
+                "files": files,
+            }
+
+
+def _waits(image: Values, lock: Values | None) -> bool:
+    """Whether it is there by its digest, and its tag has yet to move.
+
+    An image without a tag is at its place with its digest, so that the next run finds it in sync.
+    Only the lock tells that its gate was passed; without one it is tested every time.
+    """
+    if image.get("failed") or not image.get("id"):
+        return False
+    digest, reason = image.get("digest"), image.get("reason")
+    if reason == "staged" or (reason in _BY_DIGEST and image.get("previous_digest") != digest):
+        return True
+    if parse_reference(str(image["destination"])).tag or reason not in ("in_sync", *_BY_DIGEST):
+        return False
+    locked = (lock or {}).get("images", {}).get(image["destination"]) or {}
+    return bool(locked.get("digest") != digest)
+
+
+def scrubber(registries: Any) -> Scrubber:
+    """Of the secrets in ``mirror_registries``."""
+    scrub = Scrubber()
+    for entry in registries if isinstance(registries, list) else ():
+        if isinstance(entry, Mapping):
+            scrub.add(*(str(entry[key]) for key in ("token", "identity_token") if entry.get(key)))
+            scrub.add_login(str(entry.get("username") or ""), str(entry.get("password") or ""))
+    return scrub
+
+
+def verdict(result: Any, task: Any, scrub: Scrubber) -> str:
+    """Why a gate failed, on one line: the message of the task that did.
+
+    ``result``, ``task``: what Ansible says of the failure.
+    """
+    result = result if isinstance(result, Mapping) else {}
+    task = task if isinstance(task, Mapping) else {}
+    name = " ".join(str(task.get("name") or "").split())
+    where = f"its gate failed at {name!r}" if name else "its gate failed"
+    if result.get("_ansible_no_log") or result.get("censored") or task.get("no_log"):
+        return scrub(f"{where}, which hides its output (no_log)", _LIMIT)
+    said = _said(result) or "it said nothing"
+    return scrub(f"{where}: {' '.join(said.split())}", _LIMIT)
+
+
+def _said(result: Values) -> str:
+    """A task's own words; of a loop those of the first item that failed."""
+    items = result.get("results")
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, Mapping) and item.get("failed"):
+            if item.get("_ansible_no_log") or item.get("censored"):
+                return "its output is hidden (no_log)"
+            return _said(item)
+    words = [str(result.get("msg") or result.get("reason") or "")]
+    if "rc" in result:
+        words.append(f"(exit code {result['rc']})")
+        for stream in ("stderr", "stdout"):
+            if str(result.get(stream) or "").strip():
+                words.append(str(result[stream]).strip()[-400:])
+                break
+    elif result.get("assertion") and not result.get("msg"):
+        words.append(str(result["assertion"]))
+    return " ".join(word for word in words if word)
