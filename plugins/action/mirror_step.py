@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.errors import AnsibleActionFail, AnsibleError
+from ansible.playbook.helpers import load_list_of_blocks
 from ansible.playbook.task_include import TaskInclude
 from ansible.plugins.action import ActionBase
 from ansible.utils.vars import load_extra_vars
@@ -92,8 +93,25 @@ class ActionModule(ActionBase):
     def _load(self, path: str) -> Any:
         """A file of YAML, with vaults and templates, as variables are. Of tasks nothing is done."""
         found = self._loader.load_from_file(path, cache="none", trusted_as_template=True)
-        tasks = isinstance(found, list)
-        return plain(found if tasks else self._templar.template(found))
+        if not isinstance(found, list):
+            return plain(self._templar.template(found))
+        # a mistake in it would end the play for all images, in the middle of their gates
+        role, manager = self._task._role, self._task.get_variable_manager()
+        include = TaskInclude.load(
+            {"ansible.builtin.include_tasks": path},
+            role=role,
+            variable_manager=manager,
+            loader=self._loader,
+        )
+        load_list_of_blocks(
+            found,
+            play=self._task.get_play(),
+            parent_block=include.build_parent_block(),
+            role=role,
+            variable_manager=manager,
+            loader=self._loader,
+        )
+        return plain(found)
 
     def _variables(self, task_vars: Values) -> tuple[Values, list[str]]:
         """Those that the plan needs, templated."""

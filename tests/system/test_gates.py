@@ -34,6 +34,13 @@ POLICY = [
 ]
 
 
+def named(reference: str) -> str | None:
+    """The digest that a reference leads to."""
+    host, _slash, rest = reference.partition("/")
+    repo, _at, digest = rest.partition("@")
+    return push.digest_of(host, *((repo, digest) if digest else repo.rsplit(":", 1)))
+
+
 class Mirror:
     """Two registries behind proxies, and a project folder."""
 
@@ -57,7 +64,7 @@ class Mirror:
 
     def digest(self, name: str) -> str | None:
         """What the tag at the destination names."""
-        return push.digest_of(self.at(name))
+        return named(self.at(name))
 
     def gate(self, tasks: list[dict[str, Any]], name: str = "gate.yml") -> str:
         path = self.folder / name
@@ -89,11 +96,72 @@ def reasons(run: Any) -> dict[str, str]:
 
 
 def test_one_that_fails_stays_out_and_the_others_go_in(at: Mirror) -> None:
-    for name in ("good", "bad", "same"):
+    old = {name: at.push(name, f"old {name}") for name in ("good", "bad", "same")}
+    at.run(at.entries("good", "bad", "same"), lock_file="lock.json")
+    new = {name: at.push(name, f"new {name}") for name in ("good", "bad", "fresh")}
+    at.gate(POLICY)
+    entries = at.entries("good", "bad", "same", "fresh")
+    options = {"gate_tasks": "gate.yml", "lock_file": "lock.json", "report_file": "report.md"}
+
+    foretold = at.run(entries, "--check", **options)
+    assert foretold.returncode == 0 and not at.destination.writes()
+    assert not foretold.of("Policy")
+    told = {i["name"]: i for i in facts(foretold)["mirror_result"]["images"]}
+    assert {name: i.get("gate") for name, i in told.items()} == {
+        **dict.fromkeys(("good", "bad", "fresh"), "not_run"),
+        "same": None,
+    }
+    assert told["good"]["reason"] == "digest_differs" and told["good"]["warnings"]
+
+    run = at.run(entries, **options)
+    assert run.returncode != 0 and "rescued=1" in run.output
+    assert reasons(run) == {
+        "good": "digest_differs",
+        "bad": "gate_failed",
+        "same": "in_sync",
+        "fresh": "absent",
+    }
+    assert at.digest("good") == new["good"] and at.digest("fresh") == new["fresh"]
+    assert at.digest("bad") == old["bad"]
+    assert named(f"{at.at('bad')[:-2]}@{new['bad']}") == new["bad"]
+    (line,) = failure(run).splitlines()[1:]
+    assert line.startswith(f"{at.at('bad')}: its gate failed at 'Policy': policy refuses ")
+    result = facts(run)["mirror_result"]
+    assert "1 of 4 images failed" in result["msg"] and "1 failed at the gate" in result["summary"]
+    assert set(facts(run)["mirror_changed"]) == {"good", "fresh"}
+    assert set(facts(run)["mirror_ids_by_name"]) == {"good", "same", "fresh"}
+    lock = json.loads((at.folder / "lock.json").read_text(encoding="utf-8"))["images"]
+    assert lock[at.at("bad")]["digest"] == old["bad"]
+    assert lock[at.at("good")]["digest"] == new["good"] == lock[at.at("good")]["source_digest"]
+    assert lock[at.at("good")]["source"] == at.ref("good")
+    assert "policy refuses" in (at.folder / "report.md").read_text(encoding="utf-8")
+
+    again = at.run(entries, gate_tasks=[], **{k: v for k, v in options.items() if k != "gate_tasks"})
+    assert reasons(again)["bad"] == "digest_differs" and at.digest("bad") == new["bad"]
+    assert [str(write) for write in at.destination.writes()] == [
+        f"PUT /v2/{at.repo}/{at.repo}/bad/manifests/1 -> 201"
+    ]
+
+
+def test_the_tag_is_one_write_of_what_was_tested(at: Mirror) -> None:
+    """The source's tag moves while the gate runs, and nobody asks the source again."""
+    for name in ("app", "same"):
         at.push(name, name)
     at.run(at.entries("same"))
-    at.gate(POLICY)
-    options = {"gate_tasks": "gate.yml", "lock_file": "lock.json", "report_file": "report.md"}
-    run = at.run(at.entries("good", "bad", "same"), **options)
-    assert run.returncode != 0
-    assert reasons(run) == {"good": "absent", "bad": "gate_failed", "same": "in_sync"}, run.output
+    other = images.image("untested")
+    direct = "{}:{}".format(*at.source.upstream)
+    push.push(other, f"{direct}/{at.repo}/other:1")
+    tested = images.image("app").digest
+    moves = {
+        "name": "Somebody pushes",
+        "imagesync.registry.image_sync": {
+            "source": f"{direct}/{at.repo}/other:1",
+            "destination": f"{direct}/{at.repo}/app:1",
+        },
+    }
+    at.gate([moves])
+    run = at.run(at.entries("app", "same"), gate_tasks="gate.yml")
+    assert run.returncode == 0, run.output
+    counted = [str(request) for request in [*at.source.requests, *at.destination.requests]]
+    assert counted == [], '\n'.join(counted)
+    assert named(at.ref("app")) == other.digest != tested == at.digest("app")
