@@ -80,11 +80,30 @@ class GateFiles:
                 else f"{where} holds no tasks, so nothing would be tested"
             )
         for number, task in enumerate(tasks):
-            if not isinstance(task, Mapping):
-                raise InvalidInput(f"{where}: task {number + 1} is {kind(task)}, and no task")
-            if "hosts" in task:
-                raise InvalidInput(f"{where} is a playbook; a gate is a list of tasks")
+            try:
+                _check_task(task)
+            except InvalidInput as error:
+                raise InvalidInput(f"{where}: task {number + 1} {error}") from None
         self._good.add(path)
+
+
+def _check_task(task: Any) -> None:
+    """Refuses what would end the run in the middle, and with it what isn't this image's."""
+    if not isinstance(task, Mapping):
+        raise InvalidInput(f"is {kind(task)}, and no task")
+    if "hosts" in task:
+        raise InvalidInput("is a play; a gate is a list of tasks")
+    if task.get("run_once"):
+        raise InvalidInput("has run_once, and each host has images of its own to test")
+    for name in ("meta", "ansible.builtin.meta"):
+        if str(task.get(name) or "").startswith("end_"):
+            raise InvalidInput(
+                f"is meta: {task[name]}, which ends more than the gate; a gate holds an image back "
+                "by failing, and lets it in by coming to its end"
+            )
+    for part in ("block", "rescue", "always"):
+        for inner in task.get(part) or ():
+            _check_task(inner)
 
 
 def read_yaml(path: str, load: Load, name: str) -> Any:
@@ -234,7 +253,9 @@ def verdict(result: Any, task: Any, scrub: Scrubber) -> str:
     where = f"its gate failed at {name!r}" if name else "its gate failed"
     if result.get("_ansible_no_log") or result.get("censored") or task.get("no_log"):
         return scrub(f"{where}, which hides its output (no_log)", _LIMIT)
-    said = _said(result) or "it said nothing"
+    said = _said(result)
+    if not said:
+        return f"{where}; what the play has printed says why"
     return scrub(f"{where}: {' '.join(said.split())}", _LIMIT)
 
 

@@ -126,7 +126,6 @@ def merged(
         **first,
         **{key: value for key, value in (second or {}).items() if key in ("diff", "lock")},
         "images": images,
-        "changed": bool(first.get("changed")) or bool((second or {}).get("changed")),
         "stats": _stats(first.get("stats") or {}, (second or {}).get("stats") or {}),
         "rate_limits": {**_dict(first, "rate_limits"), **_dict(second or {}, "rate_limits")},
         "credentials": {**_dict(first, "credentials"), **_dict(second or {}, "credentials")},
@@ -136,6 +135,11 @@ def merged(
     if isinstance(result.get("lock"), Mapping):
         failed = [place for place, message in told.items() if message]
         result["lock"] = _without(result["lock"], plan["lock"] or {}, failed)
+    if not result["warnings"]:
+        del result["warnings"]
+    before, lock = plan["lock"] or {}, _dict(result, "lock")
+    moved = any(image.get("changed") for image in images) or result["pruned"]
+    result["changed"] = bool(moved) or bool(lock and lock["images"] != before.get("images"))
     if len(images) == 1:
         result.update({key: images[0][key] for key in images[0] if key in first})
     return _with_message(result, errors)
