@@ -186,7 +186,7 @@ def _stands_for(declared: Any, image: Values) -> bool:
 
 def gates_of(entries: Entries) -> list[str]:
     """The files of tasks for an image, each once, in their order."""
-    return list(dict.fromkeys(path for entry in entries for path in entry["gates"]))
+    return list(dict.fromkeys(path for entry in entries for path in entry.get("gates") or ()))
 
 
 def waiting(plan: Values, result: Values, token: str) -> Iterator[dict[str, Any]]:

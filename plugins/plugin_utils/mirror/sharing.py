@@ -40,13 +40,13 @@ def shared(
     return {
         "images": [_image(entry, stage) for entry in mine],
         "declared": _declared(mine, everything),
-        "gated": any(entry["gates"] for entry in mine),
+        "gated": any(entry.get("gates") for entry in mine),
     }
 
 
 def _image(entry: Mapping[str, Any], stage: bool) -> dict[str, Any]:
     image: dict[str, Any] = entry["image"]
-    return {**image, "state": "staged"} if stage and entry["gates"] else image
+    return {**image, "state": "staged"} if stage and entry.get("gates") else image
 
 
 def assign(repositories: Iterable[str], hosts: list[str]) -> dict[str, str]:
