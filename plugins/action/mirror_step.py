@@ -187,8 +187,10 @@ class ActionModule(ActionBase):
                 break
         else:
             logins = []
-        failed = (task_vars.get(f"ansible_failed_{what}") for what in ("result", "task"))
-        return {"message": gates.verdict(*map(plain, failed), gates.scrubber(logins))}
+        result, task = (
+            plain(task_vars.get(f"ansible_failed_{what}")) for what in ("result", "task")
+        )
+        return {"message": gates.verdict(result, task, gates.scrubber(logins))}
 
     def _tags(self, task_vars: Values) -> Values:
         """The call that moves the tags."""

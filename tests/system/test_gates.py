@@ -6,17 +6,21 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.support import images, push
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
+from tests.support import cosign, images, push
 from tests.support.playbook import run_playbook
 from tests.support.proxy import RecordingProxy
 from tests.support.role import facts, failure, inventory, mirror
 
+GUIDE = Path(__file__).parents[2] / "docs" / "gates.md"
+KEY = cosign.make_key()
 #: what the image says of itself is what policy wants
 POLICY = [
     {
@@ -66,6 +70,10 @@ class Mirror:
         """What the tag at the destination names."""
         return named(self.at(name))
 
+    def asked(self, part: str) -> list[str]:
+        """The requests to the destination that are about this."""
+        return [line for line in map(str, self.destination.requests) if part in line]
+
     def gate(self, tasks: list[dict[str, Any]], name: str = "gate.yml") -> str:
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -85,9 +93,7 @@ class Mirror:
 
 
 @pytest.fixture
-def at(
-    source: RecordingProxy, destination: RecordingProxy, repo: str, tmp_path: Path
-) -> Mirror:
+def at(source: RecordingProxy, destination: RecordingProxy, repo: str, tmp_path: Path) -> Mirror:
     return Mirror(source, destination, repo, tmp_path)
 
 
@@ -97,7 +103,8 @@ def reasons(run: Any) -> dict[str, str]:
 
 def test_one_that_fails_stays_out_and_the_others_go_in(at: Mirror) -> None:
     old = {name: at.push(name, f"old {name}") for name in ("good", "bad", "same")}
-    at.run(at.entries("good", "bad", "same"), lock_file="lock.json")
+    for name in old:
+        push.push(images.image(f"old {name}"), at.at(name))
     new = {name: at.push(name, f"new {name}") for name in ("good", "bad", "fresh")}
     at.gate(POLICY)
     entries = at.entries("good", "bad", "same", "fresh")
@@ -131,12 +138,14 @@ def test_one_that_fails_stays_out_and_the_others_go_in(at: Mirror) -> None:
     assert set(facts(run)["mirror_changed"]) == {"good", "fresh"}
     assert set(facts(run)["mirror_ids_by_name"]) == {"good", "same", "fresh"}
     lock = json.loads((at.folder / "lock.json").read_text(encoding="utf-8"))["images"]
-    assert lock[at.at("bad")]["digest"] == old["bad"]
+    assert at.at("bad") not in lock
     assert lock[at.at("good")]["digest"] == new["good"] == lock[at.at("good")]["source_digest"]
     assert lock[at.at("good")]["source"] == at.ref("good")
     assert "policy refuses" in (at.folder / "report.md").read_text(encoding="utf-8")
 
-    again = at.run(entries, gate_tasks=[], **{k: v for k, v in options.items() if k != "gate_tasks"})
+    at.gate([{"name": "Policy", "ansible.builtin.debug": {"msg": "{{ image_entry }}"}}])
+    again = at.run(entries, **options)
+    assert again.returncode == 0 and list(again.of("Policy")) == ["site"]
     assert reasons(again)["bad"] == "digest_differs" and at.digest("bad") == new["bad"]
     assert [str(write) for write in at.destination.writes()] == [
         f"PUT /v2/{at.repo}/{at.repo}/bad/manifests/1 -> 201"
@@ -147,7 +156,7 @@ def test_the_tag_is_one_write_of_what_was_tested(at: Mirror) -> None:
     """The source's tag moves while the gate runs, and nobody asks the source again."""
     for name in ("app", "same"):
         at.push(name, name)
-    at.run(at.entries("same"))
+    push.push(images.image("same"), at.at("same"))
     other = images.image("untested")
     direct = "{}:{}".format(*at.source.upstream)
     push.push(other, f"{direct}/{at.repo}/other:1")
@@ -162,6 +171,83 @@ def test_the_tag_is_one_write_of_what_was_tested(at: Mirror) -> None:
     at.gate([moves])
     run = at.run(at.entries("app", "same"), gate_tasks="gate.yml")
     assert run.returncode == 0, run.output
-    counted = [str(request) for request in [*at.source.requests, *at.destination.requests]]
-    assert counted == [], '\n'.join(counted)
+    asked = [str(request) for request in at.source.requests]
+    assert len([line for line in asked if line.endswith("app/manifests/1 -> 200")]) == 1
+    assert [line for line in asked if "/same/" in line] == [
+        f"HEAD /v2/{at.repo}/same/manifests/1 -> 200"
+    ]
+    place = f"/v2/{at.repo}/{at.repo}"
+    assert at.asked("/same/") == [f"HEAD {place}/same/manifests/1 -> 200"]
+    staged, *tagged = at.asked("/app/manifests/")[-4:]
+    assert staged == f"PUT {place}/app/manifests/{tested} -> 201"
+    assert tagged == [
+        f"HEAD {place}/app/manifests/1 -> 404",
+        f"GET {place}/app/manifests/{tested} -> 200",
+        f"PUT {place}/app/manifests/1 -> 201",
+    ]
     assert named(at.ref("app")) == other.digest != tested == at.digest("app")
+
+
+def _guide(folder: Path) -> str:
+    """Writes the guide's gates as the files that it names; returns its variables."""
+    text = GUIDE.read_text(encoding="utf-8")
+    variables, *gates = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    names = re.findall(r"`(gates/\w+\.yml)`[.:,]", text)
+    (folder / "gates").mkdir()
+    for name, gate in zip(names, gates, strict=True):
+        (folder / name).write_text(gate, encoding="utf-8")
+    return str(variables)
+
+
+def test_the_gates_of_the_guide(at: Mirror) -> None:
+    """With a file for each image, and one of them begun by the scaffold."""
+    _guide(at.folder)
+    scanner = at.folder / "scanner"
+    scanner.write_text(
+        '#!/bin/sh\ncase "$4" in */holes@*) echo CVE-1 >&2; exit 1;; esac\n', "utf-8"
+    )
+    scanner.chmod(0o755)
+    label = {"org.opencontainers.image.vendor": "us"}
+    for name in ("good", "plain", "unsigned", "holes"):
+        image = images.image(name, labels=label if name != "plain" else {})
+        push.push(image, at.ref(name))
+        if name != "unsigned":
+            push.push(cosign.signed(image, KEY), f"{at.ref(name)[:-1]}{cosign.tag_of(image)}")
+    for name in ("plain", "unsigned", "holes"):
+        at.gate(
+            [{"ansible.builtin.include_tasks": "../../gates/scan.yml"}], f"images/{name}/gate.yml"
+        )
+        (at.folder / f"images/{name}.yml").write_text(at.ref(name), encoding="utf-8")
+    said = {"name": "good", "source": at.ref("good"), "dir": str(at.folder / "images")}
+    arguments = [word for key, value in said.items() for word in ("-e", f"{key}={value}")]
+    begun = run_playbook("imagesync.registry.scaffold", at.folder, *arguments)
+    assert begun.returncode == 0 and "images/good/gate.yml" in begun.output, begun.output
+    hosts = inventory(
+        {
+            "destination": at.root,
+            "images_dir": "images",
+            "gate_tasks": ["gates/policy.yml", "gates/signed.yml"],
+        }
+    )
+    hosts["all"]["vars"].update(signers=[KEY.public], scanner=str(scanner))
+    run = mirror(at.folder, hosts)
+    told = {i["name"]: i for i in facts(run)["mirror_result"]["images"]}
+    assert told["good"]["reason"] == "absent", run.output
+    assert "no label org.opencontainers.image.vendor" in told["plain"]["msg"]
+    assert "0 of 1 keys have signed it" in told["unsigned"]["msg"]
+    assert "exit code 1) CVE-1" in told["holes"]["msg"]
+    assert {name: named(at.at(name)) is not None for name in told} == {
+        **dict.fromkeys(told, False),
+        "good": True,
+    }
+
+
+def test_the_variables_of_the_guide(tmp_path: Path) -> None:
+    variables = yaml.safe_load(_guide(tmp_path))
+    (tmp_path / "gates/app.yml").write_text("- ansible.builtin.meta: noop\n", encoding="utf-8")
+    facts_of = {"inventory_hostname": "host", "playbook_dir": str(tmp_path)}
+    plan = make_plan(variables, facts_of)
+    assert [[Path(gate).name for gate in entry["gates"]] for entry in plan["entries"]] == [
+        ["policy.yml"],
+        ["policy.yml", "app.yml"],
+    ]

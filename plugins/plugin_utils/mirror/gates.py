@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from ansible.parsing.dataloader import DataLoader
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
@@ -25,7 +25,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.text 
 
 from .entries import read
 from .files import full_path
-from .values import kind, text
+from .values import kind, plain, text
 
 #: the variables of gate tasks
 VARIABLES = ("image", "image_name", "image_source", "image_destination", "image_entry")
@@ -39,8 +39,8 @@ Entries = list[Values]
 
 
 def load_yaml(path: str) -> Any:
-    """A plain file, without Ansible's vaults and templates."""
-    return yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    """A plain file, whose templates stay text."""
+    return plain(DataLoader().load_from_file(path, cache="none"))
 
 
 class GateFiles:

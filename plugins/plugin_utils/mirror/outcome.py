@@ -62,7 +62,9 @@ def facts(result: Mapping[str, Any], bundle: str = "") -> dict[str, Any]:
         },
         "mirror_ids_by_name": _by_name(images),
         "mirror_changed": list(
-            dict.fromkeys(_called(image) for image in images if image.get("changed") and not _held(image))
+            dict.fromkeys(
+                _called(image) for image in images if image.get("changed") and not _held(image)
+            )
         ),
     }
 

@@ -63,9 +63,9 @@ def make_plan(
     }
     _check_together(options, plan["lock_path"], problems)
     _check_backups(items, problems)
-    if options.get("prune", "none") != "none" and any(gates):
-        if any(item.is_everything for item in items):
-            problems.append("mirror_prune with gates needs the images by name: list them")
+    pruning = options.get("prune", "none") != "none"
+    if pruning and any(gates) and any(item.is_everything for item in items):
+        problems.append("mirror_prune with gates needs the images by name: list them")
     if problems:
         raise InvalidInput("\n".join(problems))
     return plan

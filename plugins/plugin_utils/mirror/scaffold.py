@@ -29,7 +29,8 @@ source: {source}
 """
 _TASKS = """---
 # Runs before the tag of the image moves: where a task fails, the old image stays.
-# Given are image (by digest, at the destination), image_name, image_source, image_destination, image_entry.
+# Given are image (by digest, at the destination), image_name, image_source, image_destination
+# and image_entry.
 - name: Look at the image
   imagesync.registry.image_info:
     images: ["{{ image }}"]

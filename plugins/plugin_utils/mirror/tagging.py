@@ -218,7 +218,7 @@ def _beside(result: Values) -> str:
 
 
 def _lines(result: Values | None) -> str:
-    if not result:
+    if result is None:
         return ""
     if result.get("unreachable"):
         return f"the host is unreachable: {result.get('msg') or ''}".strip()
