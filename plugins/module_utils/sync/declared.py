@@ -79,6 +79,7 @@ class Declared(NamedTuple):
             return None
         begin = place.tag[: len(place.tag) - len(tag)]  # of a name on disk
         return place._replace(tag=begin + self.backup_tag, digest=None)
+
     #: what an earlier call of the same run told of it
     settled: Settled | None = None
 
