@@ -27,7 +27,7 @@ LOGS = BUILD / "logs"
 NAMESPACE = Path("ansible_collections", "imagesync", "registry")
 
 # Programs that the tests and the demo start, with the Debian packages that bring them.
-PROGRAMS = {"docker-registry": "docker-registry", "skopeo": "skopeo"}
+PROGRAMS = {"buildah": "buildah", "docker-registry": "docker-registry", "skopeo": "skopeo"}
 
 # The settings of whoever starts this must not decide how tests end.
 FOREIGN = (

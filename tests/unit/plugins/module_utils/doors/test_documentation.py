@@ -12,6 +12,7 @@ import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors import (
     client_files,
+    image_build,
     image_index,
     image_info,
     image_sign,
@@ -69,6 +70,7 @@ def test_the_connection_fragment() -> None:
     ("module", "spec"),
     [
         ("image_sync", image_sync.ARGUMENT_SPEC),
+        ("image_build", image_build.ARGUMENT_SPEC),
         ("image_info", image_info.ARGUMENT_SPEC),
         ("image_sign", image_sign.ARGUMENT_SPEC),
         ("image_index", image_index.ARGUMENT_SPEC),
@@ -92,7 +94,14 @@ def test_a_module_without_a_connection() -> None:
 def test_every_module_is_compared_here() -> None:
     modules = {file.stem for file in (PLUGINS / "modules").glob("*.py")}
     # these are actions, and their modules nothing but the documentation
-    expected = {"image_sync", "image_info", "image_sign", "image_index", "client_files"}
+    expected = {
+        "client_files",
+        "image_build",
+        "image_index",
+        "image_info",
+        "image_sign",
+        "image_sync",
+    }
     assert modules - {"mirror_step", "image_list"} == expected
 
 

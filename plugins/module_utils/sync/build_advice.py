@@ -1,0 +1,45 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What to do about a build that failed, where its output tells."""
+
+from __future__ import annotations
+
+import re
+
+from ..model.platforms import Platform
+
+_RUNTIME = re.compile(
+    r"(executable file not found|no such file).*(runc|crun)|(runc|crun).*(executable file not found"
+    r"|no such file)|could not find.*oci runtime",
+    re.IGNORECASE,
+)
+_NAMESPACES = re.compile(
+    r"newuidmap|newgidmap|cannot clone|user namespace|unshare.*(not permitted|CLONE_NEW)"
+    r"|error (creating|remounting).*not permitted|insufficient uids or gids",
+    re.IGNORECASE,
+)
+
+
+def advice(output: str, platform: Platform, isolation: str, starved: bool) -> str:
+    """One sentence without its end, or ""."""
+    if starved:
+        return "it needed more memory than the option memory allows"
+    if "exec format error" in output.lower():
+        return (
+            f"a RUN started a program that this host can't run: for {platform} it needs an "
+            "emulator that the kernel knows (binfmt_misc; the package qemu-user-static has it), or "
+            "a stage that begins with FROM --platform=$BUILDPLATFORM and builds for the other one"
+        )
+    if isolation != "chroot" and _RUNTIME.search(output):
+        return f"isolation {isolation} needs crun or runc on this host; chroot does without"
+    if "no space left on device" in output.lower():
+        return "the disk is full; TMPDIR, else /var/tmp, is where images are built"
+    if _NAMESPACES.search(output):
+        return (
+            "buildah may not make namespaces here. Without root it needs user namespaces, and "
+            "entries for the user in /etc/subuid and /etc/subgid; in a container, one that may "
+            "make them, or CAP_SYS_ADMIN for RUN"
+        )
+    return ""
