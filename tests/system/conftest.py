@@ -9,6 +9,7 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support.sides", "tests.support.sync", "tests.support.judging")
 
+from tests.support.building import context, scratch  # noqa: E402
 from tests.support.fixtures import (  # noqa: E402
     certificates,
     destination,
@@ -30,6 +31,7 @@ from tests.support.through_ansible import (  # noqa: E402
 )
 
 __all__ = [
+    "context",
     "certificates",
     "copied",
     "destination",
@@ -43,6 +45,7 @@ __all__ = [
     "pytest_collection_modifyitems",
     "quick",
     "repo",
+    "scratch",
     "sides",
     "source",
     "source_registry",

@@ -14,6 +14,7 @@ import gzip
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Mapping
 from typing import Any, Callable, NamedTuple
 
@@ -153,7 +154,7 @@ class BuiltLayout:
             layer = known[digest]
             target = self._place(layer.entry["digest"])
             if not os.path.exists(target):
-                os.rename(_blob_of(layer.layout, layer.entry["digest"]), target)
+                _give(_blob_of(layer.layout, layer.entry["digest"]), target)
             return layer.entry
         return self._compressed(entry)
 
@@ -232,6 +233,14 @@ def renamed(text: str, names: Mapping[str, str]) -> str:
 def _blob_of(layout: str, digest: str) -> str:
     algorithm, _colon, encoded = digest.partition(":")
     return os.path.join(layout, "blobs", algorithm, encoded)
+
+
+def _give(path: str, target: str) -> None:
+    """The same file by another name; a copy where the file system has no links."""
+    try:
+        os.link(path, target)
+    except OSError:
+        shutil.copyfile(path, target)
 
 
 def _entry_of(manifest: Manifest) -> dict[str, Any]:

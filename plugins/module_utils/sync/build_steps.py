@@ -10,9 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Callable, NamedTuple
 
 from ..model.containerfile import Base, Containerfile
+from ..model.descriptor import Descriptor
 from ..model.errors import ImageSyncError, InvalidContent
 from ..model.manifest import Manifest
 from ..model.platforms import Platform
+from ..model.reference import Reference
 from ..stores.build_folder import BuildFolder
 from ..stores.built_layout import Built, BuiltLayout, Dressing, Layer, layers_of, renamed
 from ..transport.buildah import Buildah, Finished
@@ -60,6 +62,8 @@ class BuildSteps:
         bases = dict.fromkeys(base for plan in inputs.plans.values() for base in plan.bases)
         #: the layout of each base, relative: no path of this machine gets into the image
         self._layouts = {base: f"base{number}" for number, base in enumerate(bases)}
+        self._layers: dict[Base, dict[str, Layer]] = {}
+        self._built: list[Built] = []
         #: where the image is to be had when it is built
         self.source = f"oci:{folder.at(_OUT)}:{_NAME}"
 
@@ -79,15 +83,24 @@ class BuildSteps:
         folder.write("policy.json", _POLICY)
         folder.write("auth.json", "{}")
         folder.write("ignore", "")  # what is to be left out isn't there
-        layers = {base: layers_of(folder.at(layout)) for base, layout in self._layouts.items()}
+        for base, name in self._layouts.items():
+            self._layers[base] = layers_of(folder.at(name))
         layout = BuiltLayout(folder.at(_OUT), self._check)
-        images = []
         for number, (platform, plan) in enumerate(self._inputs.plans.items()):
             folder.write(f"Containerfile{number}", plan.rewritten(self._names()))
             self._run(buildah, number, platform)
-            dressing = self._dressing(plan, layers)
-            images.append(self._checked(layout.dress(f"platform{number}", dressing), platform))
-        return layout.finish(images, {LABEL: self._inputs.digest}, _NAME)
+            built = layout.dress(f"platform{number}", self._dressing(plan))
+            self._built.append(self._checked(built, platform))
+        return layout.finish(self._built, {LABEL: self._inputs.digest}, _NAME)
+
+    def borrowed(self) -> Iterator[tuple[Reference, Descriptor]]:
+        """The layers that what was built has in common with its bases, and where these are."""
+        blobs = {blob.digest: blob for built in self._built for blob in built.manifest.blobs}
+        for base, layers in self._layers.items():
+            for layer in layers.values():
+                blob = blobs.pop(layer.entry["digest"], None)
+                if blob is not None:
+                    yield base.reference, blob
 
     def _names(self) -> dict[Base, str]:
         return {base: f"oci:{layout}" for base, layout in self._layouts.items()}
@@ -150,10 +163,8 @@ class BuildSteps:
             found[f"localhost/{layout}:latest"] = found[f"oci:{layout}"] = str(base.reference)
         return found
 
-    def _dressing(
-        self, plan: Containerfile, layers: Mapping[Base, Mapping[str, Layer]]
-    ) -> Dressing:
-        root = plan.root
+    def _dressing(self, plan: Containerfile) -> Dressing:
+        root, layers = plan.root, self._layers
         known = {digest: layer for base in plan.bases for digest, layer in layers[base].items()}
         base_of = (str(root.reference), self._inputs.bases[root.reference]) if root else None
         return Dressing(self._meant(), base_of, known)

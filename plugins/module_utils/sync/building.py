@@ -20,6 +20,7 @@ from typing import Any
 from ..model.errors import Cancelled, ImageSyncError, InvalidInput
 from ..model.manifest import Manifest
 from ..model.platforms import Platform, parse_platform
+from ..model.reference import parse_reference
 from ..model.sizes import format_span
 from ..stores.build_context import BuildContext
 from ..stores.build_folder import BuildFolder
@@ -39,6 +40,7 @@ from .build_inputs import (
 from .build_steps import CONTEXT, BuildSteps, Manner
 from .declared import read_images
 from .outcome import Report
+from .reading import Opener
 from .run import Stop, sync
 
 #: what Python calls processors, and images do
@@ -90,6 +92,7 @@ class _Job:
         )
         self._reports: list[Report] = []
         self._warnings: list[str] = []
+        self._totals: Counter[str] = Counter()
 
     def close(self) -> None:
         self.network.pace.cancel()
@@ -137,9 +140,27 @@ class _Job:
             if copied != inputs.context:
                 raise InvalidInput("files in the context were changed meanwhile; build again")
             top = steps.run(buildah)
+            self._borrow(steps)
             self._copy([{"source": steps.source, "destination": str(self._order.image)}])
         self._warnings += folder.warnings
         return top
+
+    def _borrow(self, steps: BuildSteps) -> None:
+        """Layers that the registry has in the repositories of bases are mounted from there."""
+        image = self._order.image
+        place, lenders = self._places.repository(image), []
+        for reference, blob in steps.borrowed():
+            if reference.registry == image.registry and reference.name != image.name:
+                lenders.append((reference.repository, blob))
+        if not lenders or image.transport:
+            return
+        place.will_be_written()
+        place.expect_lenders(path for path, _blob in lenders)
+        built = self._places.repository(parse_reference(steps.source))
+        for path, blob in lenders:
+            self._check()
+            done = place.write_blob(blob, Opener(built, blob).open, path)
+            self._totals[f"blobs_{done.value}"] += 1
 
     def _copy_context(self, folder: BuildFolder) -> str:
         """The digest of what was copied; an empty folder where there is no context."""
@@ -189,10 +210,13 @@ class _Job:
         return result
 
     def _stats(self) -> dict[str, Any]:
-        total: Counter[str] = Counter(
-            bytes_downloaded=self.network.bytes_downloaded, retries=self.network.retrier.count
+        network = self.network
+        total = self._totals + Counter(
+            bytes_downloaded=network.bytes_downloaded,
+            bytes_uploaded=network.bytes_uploaded,
+            retries=network.retrier.count,
         )
-        requests = Counter(self.network.requests)
+        requests = Counter(network.requests)
         for report in self._reports:
             requests.update(report.stats["requests"])
             total.update(
