@@ -239,7 +239,7 @@ stats:
       description: Content of blobs that was written to registries.
       type: int
     blobs_copied:
-      description: Blobs that were copied, those of base images to this host among them.
+      description: Blobs of the image that were uploaded.
       type: int
     blobs_mounted:
       description: Blobs that another repository of the registry lent.

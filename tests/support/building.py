@@ -54,7 +54,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 @pytest.fixture
-def context(tmp_path: Path, scratch: Path) -> Path:  # noqa: ARG001 - nothing may be left
+def context(tmp_path: Path, scratch: Path) -> Path:
     """A folder to build from."""
     folder = tmp_path / "context"
     folder.mkdir()

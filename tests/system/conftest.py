@@ -31,8 +31,8 @@ from tests.support.through_ansible import (  # noqa: E402
 )
 
 __all__ = [
-    "context",
     "certificates",
+    "context",
     "copied",
     "destination",
     "destination_registry",

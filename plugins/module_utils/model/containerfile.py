@@ -102,7 +102,7 @@ class Containerfile:
         if not target:
             return len(self._stages) - 1
         for number, stage in enumerate(self._stages):
-            if stage.name == target.lower() or str(number) == target:
+            if stage.name.lower() == target.lower() or str(number) == target:
                 return number
         known = ", ".join(stage.name for stage in self._stages if stage.name)
         raise InvalidInput(f"it has no stage {target!r}; it has: {known or 'none with a name'}")
@@ -130,9 +130,7 @@ def _from_line(stage: Stage, use: Use, names: Mapping[Base, str]) -> str:
 def _renamed(lines: list[str], use: Use, name: str) -> str:
     """The lines of an instruction with another name in its flag."""
     text = "\n".join(lines[use.instruction.first : use.instruction.end])
-    new = re.sub(
-        rf"\bfrom={re.escape(use.written)}(?=[\s,\"']|$)", f"from={name}", text, count=1
-    )
+    new = re.sub(rf"\bfrom={re.escape(use.written)}(?=[\s,\"']|$)", f"from={name}", text, count=1)
     if new == text:
         raise InvalidInput(f"line {use.instruction.first + 1}: write {use.written} on one line")
     return new
@@ -204,7 +202,7 @@ class _Reader:
         base = None
         if number is None and written.lower() != SCRATCH:
             base = Base(_image(written), platform)
-        name = arguments[2].lower() if len(arguments) == 3 else ""
+        name = arguments[2] if len(arguments) == 3 else ""
         return Stage(name, platform, [Use(instruction, written, number, base)])
 
     def _files_from(self, instruction: Instruction) -> None:
@@ -231,7 +229,7 @@ class _Reader:
     def _number_of(self, name: str) -> int | None:
         """The latest stage of this name."""
         for number in reversed(range(len(self._stages))):
-            if self._stages[number].name == name.lower():
+            if self._stages[number].name.lower() == name.lower():
                 return number
         return None
 

@@ -11,13 +11,14 @@ import re
 from ..model.platforms import Platform
 
 _RUNTIME = re.compile(
-    r"(executable file not found|no such file).*(runc|crun)|(runc|crun).*(executable file not found"
-    r"|no such file)|could not find.*oci runtime",
+    r"exec: no command|could not find.*oci runtime"
+    r"|(executable file not found|no such file).*(runc|crun)"
+    r"|(runc|crun).*(executable file not found|no such file)",
     re.IGNORECASE,
 )
 _NAMESPACES = re.compile(
-    r"newuidmap|newgidmap|cannot clone|user namespace|unshare.*(not permitted|CLONE_NEW)"
-    r"|error (creating|remounting).*not permitted|insufficient uids or gids",
+    r"newuidmap|newgidmap|supplemental groups|user namespace|insufficient uids or gids"
+    r"|cannot clone|unshare.*(not permitted|CLONE_NEW)|error (creating|remounting).*not permitted",
     re.IGNORECASE,
 )
 

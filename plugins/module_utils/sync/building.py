@@ -90,7 +90,8 @@ class _Job:
         self._context = (
             None if order.context is None else BuildContext(order.context, order.file, self._check)
         )
-        self._reports: list[Report] = []
+        self._fetched: Report | None = None
+        self._pushed: Report | None = None
         self._warnings: list[str] = []
         self._totals: Counter[str] = Counter()
 
@@ -135,13 +136,14 @@ class _Job:
     def _build(self, buildah: Buildah, inputs: Inputs) -> Manifest:
         with BuildFolder() as folder:
             steps = BuildSteps(self._order, self._manner, inputs, folder, self._check)
-            self._copy(steps.to_fetch())
+            self._fetched = self._copy(steps.to_fetch())
             copied = self._copy_context(folder)
             if copied != inputs.context:
                 raise InvalidInput("files in the context were changed meanwhile; build again")
             top = steps.run(buildah)
             self._borrow(steps)
-            self._copy([{"source": steps.source, "destination": str(self._order.image)}])
+            result = {"source": steps.source, "destination": str(self._order.image)}
+            self._pushed = self._copy([result])
         self._warnings += folder.warnings
         return top
 
@@ -169,17 +171,17 @@ class _Job:
         folder.make(CONTEXT)
         return ""
 
-    def _copy(self, images: Iterable[Mapping[str, Any]]) -> None:
+    def _copy(self, images: Iterable[Mapping[str, Any]]) -> Report | None:
         """Has images brought to their places by the engine; raises where one isn't."""
         entries = read_images(images, {"referrers": "never"})
         if not entries:
-            return
+            return None
         report = sync(entries, self._settings, stop=self._stop)
-        self._reports.append(report)
-        self._check()
         for outcome in report.images:
             if not outcome.settled:
+                self._check()
                 raise ImageSyncError(f"{outcome.source or outcome.destination}: {outcome.msg}")
+        return report
 
     # the result
 
@@ -209,24 +211,30 @@ class _Job:
             )
         return result
 
+    @property
+    def _reports(self) -> list[Report]:
+        return [report for report in (self._fetched, self._pushed) if report]
+
     def _stats(self) -> dict[str, Any]:
-        network = self.network
-        total = self._totals + Counter(
-            bytes_downloaded=network.bytes_downloaded,
-            bytes_uploaded=network.bytes_uploaded,
-            retries=network.retrier.count,
-        )
-        requests = Counter(network.requests)
+        """What went to and from registries; the ways to and from this disk don't count."""
+        network, fetched, pushed = self.network, self._fetched, self._pushed
+        total, requests = Counter(self._totals), Counter(network.requests)
+        total["bytes_downloaded"] = network.bytes_downloaded
+        total["bytes_uploaded"] = network.bytes_uploaded
+        total["retries"] = network.retrier.count
         for report in self._reports:
             requests.update(report.stats["requests"])
-            total.update(
-                {k: v for k, v in report.stats.items() if k not in ("seconds", "requests")}
-            )
+            total["retries"] += report.stats["retries"]
+        if fetched:
+            total["bytes_downloaded"] += fetched.stats["bytes_downloaded"]
+        if pushed:
+            for name in ("bytes_uploaded", "blobs_copied", "blobs_mounted", "blobs_present"):
+                total[name] += pushed.stats[name]
         names = ("bytes_downloaded", "bytes_uploaded", "blobs_copied", "blobs_mounted")
         return {
             "seconds": round(time.monotonic() - self._began, 3),
             **{name: total[name] for name in (*names, "blobs_present", "retries")},
-            "requests": dict(sorted((k, v) for k, v in requests.items() if k)),
+            "requests": dict(sorted(requests.items())),
         }
 
     def _credentials(self) -> dict[str, str]:

@@ -39,11 +39,10 @@ _PASSED_ON = (
 
 
 class Finished(NamedTuple):
-    """``output``: both its outputs, the end of them. ``ended``: by us, as the call is ending."""
+    """``output``: both its outputs, the end of them."""
 
     status: int
     output: str
-    ended: bool
 
 
 class Buildah:
@@ -83,7 +82,7 @@ class Buildah:
         Raises InvalidInput where it can't be started, or the group's limits can't be set.
         """
         environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
-        _adopt_orphans()
+        _adopt_orphans(True)
         before = _descendants()
         try:
             # run_command is AnsibleModule's, which this floor doesn't know
@@ -102,13 +101,16 @@ class Buildah:
         try:
             if group is not None:
                 group.add(process.pid)
-            output, ended = self._follow(process)
+            output = self._follow(process)
         finally:
             _end(process, before)
+            _adopt_orphans(False)
             cast(IO[bytes], process.stdout).close()
-        return Finished(process.returncode, output.decode("utf-8", "replace"), ended)
+        # a process that can't be ended has no status
+        status = -signal.SIGKILL if process.returncode is None else process.returncode
+        return Finished(status, output.decode("utf-8", "replace"))
 
-    def _follow(self, process: subprocess.Popen[bytes]) -> tuple[bytes, bool]:
+    def _follow(self, process: subprocess.Popen[bytes]) -> bytes:
         """What it writes, until it has ended or is to end."""
         kept = b""
         output = cast(IO[bytes], process.stdout).fileno()
@@ -117,7 +119,7 @@ class Buildah:
             selector.register(output, selectors.EVENT_READ)
             while True:
                 if self._stopping():
-                    return kept, True
+                    return kept
                 done = process.poll() is not None  # before the look: all it wrote is there then
                 if selector.select(0 if done else _INTERVAL):
                     piece = os.read(output, _PIECE)
@@ -129,7 +131,7 @@ class Buildah:
         # it may have closed its output before it has ended
         while process.poll() is None and not self._stopping():
             time.sleep(_INTERVAL)
-        return kept, process.returncode is None
+        return kept
 
 
 def _end(process: subprocess.Popen[bytes], before: set[int]) -> None:
@@ -154,16 +156,16 @@ def _end(process: subprocess.Popen[bytes], before: set[int]) -> None:
             with contextlib.suppress(ChildProcessError):
                 os.waitpid(pid, os.WNOHANG)
         time.sleep(0.01)
-    if process.poll() is None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_GRACE)
 
 
-def _adopt_orphans() -> None:
+def _adopt_orphans(adopt: bool) -> None:
     """Processes whose parent ends become ours, so that they are found (prctl(2))."""
     with contextlib.suppress(ImportError, OSError, AttributeError):
         import ctypes
 
-        ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
+        ctypes.CDLL(None).prctl(36, int(adopt), 0, 0, 0)  # PR_SET_CHILD_SUBREAPER
 
 
 def _descendants() -> set[int]:
