@@ -10,16 +10,21 @@ docs.docker.com/build/concepts/context, ".dockerignore files"; github.com/moby/p
 from __future__ import annotations
 
 import posixpath
-import re
-from collections.abc import Iterable
-from re import Pattern
-from typing import NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any, Callable, NamedTuple, Union
 
 from .errors import InvalidInput
 
+#: stands for any number of characters, or of parts of a path
+_ANY = None
+#: a character, or those in brackets and whether it is to be another one
+_Token = Union[str, tuple[str, bool], None]
+
 
 class _Rule(NamedTuple):
-    pattern: Pattern[str]
+    """``parts``: for each part of a path its tokens, or ``_ANY``."""
+
+    parts: tuple[Any, ...]
     keeps: bool
 
 
@@ -34,11 +39,9 @@ class IgnoreRules:
 
     def leaves_out(self, path: str) -> bool:
         """Whether ``path``, relative and with slashes, is left out: itself or a folder above it."""
-        parts = path.split("/")
-        paths = ["/".join(parts[: count + 1]) for count in range(len(parts))]
-        left_out = False
+        parts, left_out = path.split("/"), False
         for rule in self._rules:
-            if rule.keeps == left_out and any(rule.pattern.fullmatch(one) for one in paths):
+            if rule.keeps == left_out and _fits(rule.parts, parts, _part_fits):
                 left_out = not rule.keeps
         return left_out
 
@@ -55,34 +58,84 @@ def _rule(line: str) -> _Rule | None:
     cleaned = posixpath.normpath(text).lstrip("/")
     if cleaned in (".", ""):
         return None
-    try:
-        return _Rule(re.compile(_regex(cleaned), re.DOTALL), keeps)
-    except re.error:
-        raise InvalidInput(f"an ignore file has a pattern that can't be read: {text!r}") from None
+    parts: list[Any] = []
+    for part in cleaned.split("/"):
+        # what comes right after ** begins a part, as moby has it
+        if part.startswith("**"):
+            parts.append(_ANY)
+            part = part[2:].lstrip("*")
+        if part:
+            parts.append(_tokens(part, text))
+    if parts[-1] is _ANY:
+        parts.append((_ANY,))  # what is below a folder isn't the folder
+    # what is below something that fits, fits as well
+    return _Rule((*parts, _ANY), keeps)
 
 
-def _regex(pattern: str) -> str:
-    found, at = "", 0
-    while at < len(pattern):
-        char = pattern[at]
-        if pattern.startswith("**", at):
-            at += 2
-            if pattern.startswith("/", at):
-                at += 1
-            found += ".*" if at >= len(pattern) else "(?:.*/)?"
-            continue
-        if char == "[":
-            end = pattern.find("]", at + 2)
-            if end < 0:
-                raise re.error("unclosed")
-            inner = pattern[at + 1 : end].replace("\\", "\\\\").replace("[", "\\[")
-            found += f"[{inner}]"
-            at = end + 1
-            continue
-        if char == "\\" and at + 1 < len(pattern):
-            at += 1
-            found += re.escape(pattern[at])
-        else:
-            found += {"*": "[^/]*", "?": "[^/]"}.get(char) or re.escape(char)
+def _tokens(part: str, pattern: str) -> tuple[_Token, ...]:
+    found: list[_Token] = []
+    at = 0
+    while at < len(part):
+        char = part[at]
         at += 1
+        if char == "*":
+            found.append(_ANY)
+        elif char == "?":
+            found.append(("", True))
+        elif char == "[":
+            end = part.find("]", at + 1)
+            if end < 0:
+                raise InvalidInput(f"an ignore file has a [ that isn't closed: {pattern!r}")
+            negated = part[at] in "^!"
+            found.append((_members(part[at + negated : end]), negated))
+            at = end + 1
+        elif char == "\\" and at < len(part):
+            found.append(part[at])
+            at += 1
+        else:
+            found.append(char)
+    return tuple(found)
+
+
+def _members(inner: str) -> str:
+    """The characters of a class, each range as its ends around a NUL, which no name has."""
+    found, at = "", 0
+    while at < len(inner):
+        if inner[at + 1 : at + 2] == "-" and at + 2 < len(inner):
+            found += f"{inner[at]}\0{inner[at + 2]}"
+            at += 3
+        else:
+            found += f"{inner[at]}\0{inner[at]}"
+            at += 1
     return found
+
+
+def _fits(tokens: Sequence[Any], items: Sequence[str], one: Callable[[Any, str], bool]) -> bool:
+    """Whether the tokens stand for all items; going back to the last ``_ANY`` is enough."""
+    token = item = mark = 0
+    last = -1
+    while item < len(items):
+        if token < len(tokens) and tokens[token] is _ANY:
+            last, mark = token, item
+            token += 1
+        elif token < len(tokens) and one(tokens[token], items[item]):
+            token += 1
+            item += 1
+        elif last >= 0:
+            mark += 1
+            token, item = last + 1, mark
+        else:
+            return False
+    return all(left is _ANY for left in tokens[token:])
+
+
+def _part_fits(tokens: Sequence[_Token], part: str) -> bool:
+    return _fits(tokens, part, _character_fits)
+
+
+def _character_fits(token: _Token, char: str) -> bool:
+    if isinstance(token, str):
+        return token == char
+    members, negated = token or ("", True)
+    ends = (members[at : at + 3] for at in range(0, len(members), 3))
+    return any(first <= char <= end for first, _nul, end in ends) != negated

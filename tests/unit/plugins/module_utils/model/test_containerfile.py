@@ -163,7 +163,8 @@ def test_the_text_with_other_names() -> None:
         "  busybox\n"
         "COPY --from=Tools /a /b\n"
         "COPY --from=busybox-more --from=busybox / /\n"
-        "RUN --mount=from=busybox,target=/x --mount=from=busybox,target=/y cp --from=busybox /x /y\n"
+        "RUN --mount=from=busybox,target=/x --mount=from=busybox,target=/y cp --from=busybox /x"
+        " /y\n"
         "FROM scratch\n"
         "COPY --from=2 / /\n"
     )
