@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.doors import image_build
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import (
     ImageSyncError,
 )
@@ -131,6 +132,15 @@ def test_it_ends_with_all_its_processes(sides: Sides, context: Path) -> None:
     assert process.returncode == 1 and result["failed"]
     assert "not done: the task was told to end (SIGTERM)" in result["msg"]
     assert side.digest() == old.digest and not sides.writes()
+
+
+def test_a_deadline(sides: Sides, context: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_programs(context / "root", "sleep")
+    monkeypatch.setattr(image_build, "_MINUTE", 1.5)
+    text = f'FROM scratch\nCOPY root /\nRUN ["/bin/sleep", "601.{os.getpid()}"]\n'
+    said = refusal(sides.destination, containerfile=text, context=str(context), deadline=1)
+    assert "not done: the deadline of 2 seconds was reached" in said
+    assert not sleepers(f"601.{os.getpid()}")
 
 
 def sleepers(seconds: str) -> list[str]:

@@ -46,6 +46,8 @@ REQUIRED_BY = {"file": ("context",)}
 
 #: bytes: buildah itself takes some
 _LEAST_MEMORY = 16 << 20
+#: seconds
+_MINUTE = 60.0
 #: minutes: a week
 _LONGEST_DEADLINE = 7 * 24 * 60
 
@@ -101,7 +103,7 @@ def _manner(parameters: Mapping[str, Any]) -> Manner:
         parameters["storage_driver"],
         Bounds(size, cpus),
         parameters["force"],
-        None if minutes is None else minutes * 60.0,
+        None if minutes is None else minutes * _MINUTE,
     )
 
 

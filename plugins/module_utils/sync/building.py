@@ -156,6 +156,7 @@ class _Job:
                 lenders.append((reference.repository, blob))
         if not lenders or image.transport:
             return
+        self._stop.watch(self.network.pace)
         place.will_be_written()
         place.expect_lenders(path for path, _blob in lenders)
         built = self._places.repository(parse_reference(steps.source))
