@@ -105,8 +105,8 @@ class Plan:
     # The stages
 
     def programs(self) -> Stage:
-        """Return the stage that sees to docker-registry and skopeo."""
-        return Stage("programs", "docker-registry and skopeo", install_programs)
+        """Return the stage that sees to docker-registry, skopeo and buildah."""
+        return Stage("programs", "docker-registry, skopeo and buildah", install_programs)
 
     def _environments(self, *environments: Environment) -> list[Stage]:
         return [

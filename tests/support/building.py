@@ -34,12 +34,17 @@ _VALIDATOR = ArgumentSpecValidator(
 )
 
 
-def build(image: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
-    """The result of a task that builds this image."""
-    checked = _VALIDATOR.validate(json.loads(json.dumps({"image": image, "retries": 0, **options})))
+def check(options: dict[str, Any]) -> dict[str, Any]:
+    """The options as the module gets them; raises ValueError for those that it doesn't know."""
+    checked = _VALIDATOR.validate(json.loads(json.dumps(options)))
     if checked.error_messages:
         raise ValueError("; ".join(checked.error_messages))
-    return image_build(checked.validated_parameters, check_mode, Stop())
+    return checked.validated_parameters
+
+
+def build(image: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:
+    """The result of a task that builds this image."""
+    return image_build(check({"image": image, "retries": 0, **options}), check_mode, Stop())
 
 
 @pytest.fixture

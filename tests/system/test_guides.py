@@ -25,6 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 GUIDES = ("authentication.md", "network.md", "registries.md")
 OTHERS = (
     "README.md",
+    "build-and-discover.md",
     "clients.md",
     "build-and-discover.md",
     "migrating.md",

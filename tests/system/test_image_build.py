@@ -7,15 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
+import yaml
+
+from ansible_collections.imagesync.registry.plugins.modules.image_build import EXAMPLES
 from tests.support import images, skopeo
 from tests.support.asking import ask
-from tests.support.building import build, files, layers
+from tests.support.building import build, check, files, layers
 from tests.support.sides import Sides
 
 LABEL = "org.imagesync.inputs"
+MODULE = "imagesync.registry.image_build"
+ROOT = Path(__file__).parents[2]
 
 
 def test_it_builds_once_and_again_when_the_base_moves(sides: Sides, context: Path) -> None:
@@ -144,3 +150,17 @@ def test_a_stage_that_is_not_needed_is_not_asked_for(sides: Sides, context: Path
     )
     done = build(side.ref(), context=str(context), target="wanted")
     assert done["bases"] == {} and list(files(side)) == ["hello"]
+
+
+def test_the_guide_and_the_examples_are_taken() -> None:
+    """By the specification of the module."""
+    guide = (ROOT / "docs" / "build-and-discover.md").read_text(encoding="utf-8")
+    texts = [*re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL), EXAMPLES]
+    tasks = [task for text in texts for task in _tasks(yaml.safe_load(text)) if MODULE in task]
+    assert len(tasks) >= 3
+    for task in tasks:
+        check(task[MODULE])
+
+
+def _tasks(document: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [task for one in document for task in one.get("tasks", [one])]
