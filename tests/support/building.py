@@ -39,7 +39,8 @@ def check(options: dict[str, Any]) -> dict[str, Any]:
     checked = _VALIDATOR.validate(json.loads(json.dumps(options)))
     if checked.error_messages:
         raise ValueError("; ".join(checked.error_messages))
-    return checked.validated_parameters
+    parameters: dict[str, Any] = checked.validated_parameters
+    return parameters
 
 
 def build(image: str, check_mode: bool = False, **options: Any) -> dict[str, Any]:

@@ -17,8 +17,8 @@ from .errors import InvalidInput
 
 #: stands for any number of characters, or of parts of a path
 _ANY = None
-#: a character, or those in brackets and whether it is to be another one
-_Token = Union[str, tuple[str, bool], None]
+#: a character, or ranges of them and whether it is to be none of these
+_Token = Union[str, tuple[tuple[tuple[str, str], ...], bool], None]
 
 
 class _Rule(NamedTuple):
@@ -81,13 +81,13 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...]:
         if char == "*":
             found.append(_ANY)
         elif char == "?":
-            found.append(("", True))
+            found.append(((), True))
         elif char == "[":
             end = part.find("]", at + 1)
             if end < 0:
                 raise InvalidInput(f"an ignore file has a [ that isn't closed: {pattern!r}")
             negated = part[at] in "^!"
-            found.append((_members(part[at + negated : end]), negated))
+            found.append((_ranges(part[at + negated : end]), negated))
             at = end + 1
         elif char == "\\" and at < len(part):
             found.append(part[at])
@@ -97,17 +97,15 @@ def _tokens(part: str, pattern: str) -> tuple[_Token, ...]:
     return tuple(found)
 
 
-def _members(inner: str) -> str:
-    """The characters of a class, each range as its ends around a NUL, which no name has."""
-    found, at = "", 0
+def _ranges(inner: str) -> tuple[tuple[str, str], ...]:
+    """What stands in brackets, each character as a range of one."""
+    found, at = [], 0
     while at < len(inner):
-        if inner[at + 1 : at + 2] == "-" and at + 2 < len(inner):
-            found += f"{inner[at]}\0{inner[at + 2]}"
-            at += 3
-        else:
-            found += f"{inner[at]}\0{inner[at]}"
-            at += 1
-    return found
+        is_range = inner[at + 1 : at + 2] == "-" and at + 2 < len(inner)
+        end = at + 2 if is_range else at
+        found.append((inner[at], inner[end]))
+        at = end + 1
+    return tuple(found)
 
 
 def _fits(tokens: Sequence[Any], items: Sequence[str], one: Callable[[Any, str], bool]) -> bool:
@@ -136,6 +134,5 @@ def _part_fits(tokens: Sequence[_Token], part: str) -> bool:
 def _character_fits(token: _Token, char: str) -> bool:
     if isinstance(token, str):
         return token == char
-    members, negated = token or ("", True)
-    ends = (members[at : at + 3] for at in range(0, len(members), 3))
-    return any(first <= char <= end for first, _nul, end in ends) != negated
+    ranges, negated = token or ((), True)
+    return any(first <= char <= last for first, last in ranges) != negated
