@@ -87,9 +87,7 @@ class _Job:
         self.network = Network(settings)
         stop.watch(self.network.pace)
         self._places = Places(self.network)
-        self._context = (
-            None if order.context is None else BuildContext(order.context, order.file, self._check)
-        )
+        self._context: BuildContext | None = None
         self._fetched: Report | None = None
         self._pushed: Report | None = None
         self._warnings: list[str] = []
@@ -119,6 +117,8 @@ class _Job:
     def _inputs(self) -> Inputs:
         host = host_platform()
         order = self._order = self._order._replace(platforms=self._order.platforms or (host,))
+        if order.context is not None:
+            self._context = BuildContext(order.context, order.file, self._check)
         text, plans = read_plans(order, self._context, host)
         bases = resolve_bases(plans, self._places)
         context = self._context.digest() if self._context else ""
@@ -181,7 +181,9 @@ class _Job:
         for outcome in report.images:
             if not outcome.settled:
                 self._check()
-                raise ImageSyncError(f"{outcome.source or outcome.destination}: {outcome.msg}")
+                # the message about the image that is built begins with its name anyway
+                pushed = outcome.destination == str(self._order.image)
+                raise ImageSyncError(outcome.msg if pushed else f"{outcome.source}: {outcome.msg}")
         return report
 
     # the result
