@@ -162,5 +162,7 @@ def test_the_guide_and_the_examples_are_taken() -> None:
         check(task[MODULE])
 
 
-def _tasks(document: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [task for one in document for task in one.get("tasks", [one])]
+def _tasks(document: Any) -> list[dict[str, Any]]:
+    """Those of a playbook or list of tasks; a page may hold other YAML too."""
+    found = document if isinstance(document, list) else []
+    return [task for one in found for task in one.get("tasks", [one])]
