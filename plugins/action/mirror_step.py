@@ -33,6 +33,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options 
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.scaffold import scaffold
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
+from ansible_collections.imagesync.registry.plugins.plugin_utils.schedule import plan as scheduling
 
 Values = dict[str, Any]
 #: what the role's tasks register
@@ -65,6 +66,7 @@ class ActionModule(ActionBase):
             "scaffold": self._scaffold,
             "keep": self._keep,
             "report": self._report,
+            "schedule": self._schedule,
         }
         step = steps.get(str(self._task.args.get("step")))
         if step is None:
@@ -113,10 +115,26 @@ class ActionModule(ActionBase):
         )
         return plain(found)
 
-    def _variables(self, task_vars: Values) -> tuple[Values, list[str]]:
-        """Those that the plan needs, templated."""
+    def _schedule(self, task_vars: Values) -> Values:
+        """What is to be on the host so that the mirror runs by itself."""
+        given = [str(name) for name in task_vars if str(name).startswith(scheduling.PREFIX)]
+        variables, problems = self._variables(task_vars, given)
+        if problems:
+            raise InvalidInput("\n".join(problems))
+        host = scheduling.read_host(str((self._task.args.get("result") or {}).get("stdout", "")))
+        plan = scheduling.make_plan(variables, host)
+        for warning in scheduling.warnings(plan, host):
+            self._display.warning(warning)
+        return plan
+
+    def _variables(
+        self, task_vars: Values, wanted: list[str] | None = None
+    ) -> tuple[Values, list[str]]:
+        """Those that the plan needs, or those that are wanted, templated."""
         found, problems = {}, []
-        for name in sorted(name for name in task_vars if names.is_read(str(name))):
+        if wanted is None:
+            wanted = [name for name in task_vars if names.is_read(str(name))]
+        for name in sorted(wanted):
             try:
                 value = plain(self._templar.template(task_vars[name]))
             except AnsibleError as error:

@@ -41,12 +41,13 @@ options:
         the other hosts of the play. V(gates) finds which images wait for their gates, V(verdict) why a gate failed, and
         V(tags) what the call is that moves the tags. V(keep) makes the role's facts of the result, and writes the lock.
         V(report) writes the report and the metrics over all hosts. V(scaffold) writes the files that the playbook
-        C(imagesync.registry.scaffold) is for.
+        C(imagesync.registry.scaffold) is for. V(schedule) checks what is to run when, and makes the units or the line of
+        a crontab.
     type: str
-    choices: [plan, share, gates, verdict, tags, keep, report, scaffold]
+    choices: [plan, share, gates, verdict, tags, keep, report, scaffold, schedule]
     required: true
   result:
-    description: What M(imagesync.registry.image_sync) returned, for V(keep).
+    description: What M(imagesync.registry.image_sync) returned, for V(keep), or what the host is like, for V(schedule).
     type: dict
 seealso:
   - module: imagesync.registry.image_sync
