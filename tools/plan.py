@@ -27,7 +27,7 @@ from workspace import (
 MYPY_PACKAGES = ("plugins", "tests.support", "tests.soak", "demo", "benchmarks")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
-NEED_CORE = ("action", "doors", "filter", "lookup", "modules", "plugin_utils")
+NEED_CORE = ("action", "doors", "extensions", "filter", "lookup", "modules", "plugin_utils")
 
 Work = Callable[[Stage], None]
 

@@ -26,7 +26,10 @@ HTPASSWD = f"{USER}:$2b$10$abcdefghijklmnopqrstuu3KWNuWLhBnmgYfnzONPueahDuedC/lu
 
 @dataclass(frozen=True)
 class Mode:
-    """How a registry behaves; `identity` replaces the server certificate of `tls`."""
+    """How a registry behaves; `identity` replaces the server certificate of `tls`.
+
+    `notify` is an endpoint for notifications: its `url`, and `headers` if it needs any.
+    """
 
     htpasswd: bool = False
     tls: Certificates | None = None
@@ -39,6 +42,7 @@ class Mode:
     relative_urls: bool = False
     blob_cache: bool = False
     secret: str | None = "imagesync-tests"
+    notify: Mapping[str, Any] | None = None
 
 
 class DockerRegistry:
@@ -160,6 +164,9 @@ class DockerRegistry:
             "http": self._http(),
             **self._auth(),
         }
+        if mode.notify:
+            endpoint = {"name": "test", "timeout": "2s", "threshold": 5, "backoff": "50ms"}
+            config["notifications"] = {"endpoints": [{**endpoint, **mode.notify}]}
         if mode.foreign_urls:
             config["validation"] = {"manifests": {"urls": {"allow": list(mode.foreign_urls)}}}
         return config

@@ -154,7 +154,7 @@ def test_the_service_mirrors_and_keeps_others_out(
         other.stdin.close()
     done = subprocess.run(words, capture_output=True, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
-    found = push.digest_of(f"{destination.host}/{repo}/app:1")
+    found = push.digest_of(destination.host, f"{repo}/app", "1")
     assert found == images.image("scheduled").digest
     gone = host.schedule({"_state": "absent"}, {"_state": "absent"})
     assert changed(gone, "Remove what was written") == [True, False], gone.output
@@ -178,7 +178,7 @@ def test_the_job_of_cron_mirrors(host: Host, destination: RecordingProxy, repo: 
     command = ["/bin/sh", "-c", job.replace("\\%", "%")]
     assert subprocess.run(command, check=True, **options).stderr == b""
     assert "failed=0" in host.logged.read_text(encoding="utf-8")
-    found = push.digest_of(f"{destination.host}/{repo}/app:1")
+    found = push.digest_of(destination.host, f"{repo}/app", "1")
     assert found == images.image("scheduled").digest
     # systemd has it now
     moved = host.schedule({"": "1d", "_backend": "systemd"}, {"_state": "absent"})

@@ -47,7 +47,7 @@ class Schedule:
     calendar: str
 
     def timer(self) -> list[tuple[str, str]]:
-        """The lines of a timer unit. Calendar times, as only those are made up for after a pause."""
+        """The lines of a timer unit; only calendar times are made up for when they were missed."""
         expression = self.calendar or _even(self.minutes)
         if expression:
             return [("OnCalendar", expression), ("Persistent", "true")]
@@ -55,7 +55,7 @@ class Schedule:
         return [("OnActiveSec", "1min"), ("OnUnitActiveSec", f"{self.minutes}min")]
 
     def delay(self) -> int:
-        """How many seconds a run may wait at random: a tenth of the interval, 15 minutes at most."""
+        """How many seconds a run may wait: a tenth of the interval, 15 minutes at most."""
         return min(self.minutes * 6, 900) if self.minutes else 120
 
     def cron(self, salt: str) -> Fields:

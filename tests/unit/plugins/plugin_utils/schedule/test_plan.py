@@ -182,7 +182,9 @@ def test_any_word_comes_through_cron_and_the_shell() -> None:
     assert not re.search(r"(?<!\\)%", line)
     # what cron hands to sh; there, the programs before the command are played
     text = line.replace(r"\%", "%").replace("/usr/bin/flock", "show")
-    show = 'show() { shift 4; python3 -c "import sys, json; print(json.dumps(sys.argv[2:]))" "$@"; }'
+    show = (
+        'show() { shift 4; python3 -c "import sys, json; print(json.dumps(sys.argv[2:]))" "$@"; }'
+    )
     text = text.replace("env PATH=", "PATH=", 1)
     shell = subprocess.run(
         ["sh", "-c", f"{show}\n{text}"], capture_output=True, text=True, check=True
