@@ -33,6 +33,8 @@ OTHERS = (
     "monitoring.md",
     "pruning.md",
     "quarantine.md",
+    "schedule.md",
+    "events.md",
     "architecture.md",
 )
 NAMES = ("registries", "imagesync_registries")
