@@ -27,7 +27,12 @@ LOGS = BUILD / "logs"
 NAMESPACE = Path("ansible_collections", "imagesync", "registry")
 
 # Programs that the tests and the demo start, with the Debian packages that bring them.
-PROGRAMS = {"buildah": "buildah", "docker-registry": "docker-registry", "skopeo": "skopeo"}
+PROGRAMS = {
+    "buildah": "buildah",
+    "docker-registry": "docker-registry",
+    "skopeo": "skopeo",
+    "systemd-analyze": "systemd",
+}
 
 # The settings of whoever starts this must not decide how tests end.
 FOREIGN = (
