@@ -41,8 +41,9 @@ def make_plan(variables: Mapping[str, Any], host: Mapping[str, str]) -> Values:
         raise InvalidInput(f"{PREFIX}_name may have letters, digits, - and _: '{name}'")
     if not host.get("home", "").startswith("/"):
         raise InvalidInput(f"{PREFIX}_user: the host knows no home of '{host.get('user')}'")
-    common = _common(name, host)
-    if given.get("state") == "absent":
+    absent = given.get("state") == "absent"
+    common = _common(name, host, not absent)
+    if absent:
         return {**common, "systemd": "absent", "cron": _cron_absent(host), "calendar": ""}
     backend = _backend(given, host)
     foreign = [path for path in common["units"] if host.get(path, MARK) != MARK]
@@ -98,15 +99,14 @@ def warnings(plan: Values, host: Mapping[str, str]) -> list[str]:
     return []
 
 
-def _common(name: str, host: Mapping[str, str]) -> Values:
+def _common(name: str, host: Mapping[str, str], present: bool) -> Values:
     folder, home = host["units"], host["home"]
-    state = "/var/lib" if host["uid"] == "0" else f"{home}/.local/share"
     wants = f"{folder}/timers.target.wants"
     units = [f"{folder}/{name}.service", f"{folder}/{name}.timer"]
     link = f"{wants}/{name}.timer"
     # what isn't ours is left alone
     ours = [path for path in units if host.get(path) == MARK]
-    stamp = f"{state}/systemd/timers/stamp-{name}.timer"
+    stamp, lock = f"{host['state']}/systemd/timers/stamp-{name}.timer", _lock(name, host)
     return {
         "name": name,
         "user": host["user"],
@@ -119,8 +119,12 @@ def _common(name: str, host: Mapping[str, str]) -> Values:
         "wants": wants,
         "link": link,
         "units": units,
-        "leftovers": [*([link, *ours] if ours else []), stamp],
-        "lock": _lock(name, host),
+        # the lock stays with the job of cron
+        "leftovers": [
+            path
+            for path in [*([link, *ours] if ours else []), stamp, lock]
+            if host.get(path) and not (path == lock and present)
+        ],
         "ansible_home": f"{home}/.ansible",
         "home_made": False,
         "analyze": host.get("systemd-analyze", ""),
@@ -132,7 +136,7 @@ def _lock(name: str, host: Mapping[str, str]) -> str:
 
 
 def _cron_absent(host: Mapping[str, str]) -> str:
-    return "absent" if host.get("crontab") else ""
+    return "absent" if host.get("crontab") and host.get("job") else ""
 
 
 def _backend(given: Mapping[str, Any], host: Mapping[str, str]) -> str:

@@ -24,7 +24,9 @@ HOST = {
     "user": "mirror",
     "home": "/home/mirror",
     "units": "/etc/systemd/system",
+    "state": "/var/lib",
     "machine": "host",
+    "job": "yes",
     "booted": "yes",
     "ansible-playbook": "/usr/bin/ansible-playbook",
     "flock": "/usr/bin/flock",
@@ -56,7 +58,7 @@ def test_systemd_is_taken_where_it_runs_and_cron_elsewhere() -> None:
     elsewhere = made(without("booted"))
     assert (elsewhere["systemd"], elsewhere["cron"]) == ("", "present")
     assert made(without("booted"), backend="systemd")["systemd"] == "present"
-    assert made(without("crontab"))["cron"] == ""
+    assert made(without("crontab"))["cron"] == made(without("job"))["cron"] == ""
     with pytest.raises(InvalidInput, match="install cron, or set mirror_schedule_backend"):
         made(without("booted", "crontab"))
     with pytest.raises(InvalidInput, match="has no crontab"):
@@ -74,8 +76,13 @@ def test_a_unit_of_somebody_else_is_left_alone() -> None:
     unit = "/etc/systemd/system/imagesync-mirror.service"
     with pytest.raises(InvalidInput, match="wasn't written by this role"):
         made({unit: "[Unit]"})
-    gone = made({unit: "[Unit]"}, state="absent")
-    assert gone["leftovers"] == ["/var/lib/systemd/timers/stamp-imagesync-mirror.timer"]
+    rest = [
+        "/var/lib/systemd/timers/stamp-imagesync-mirror.timer",
+        "/home/mirror/.ansible/imagesync-mirror.lock",
+    ]
+    gone = made({unit: "[Unit]", **dict.fromkeys(rest, "yes")}, state="absent")
+    assert gone["leftovers"] == rest
+    assert made({unit: units.MARK, rest[1]: "yes"}, backend="cron")["leftovers"] == [unit]
 
 
 def test_a_user_without_root_has_units_of_their_own() -> None:
