@@ -269,8 +269,8 @@ async def listening(work: Callable[[int, asyncio.Queue[Any]], Awaitable[Any]], *
         return server
 
     asyncio.start_server = noted  # type: ignore[assignment]
+    task = asyncio.ensure_future(SOURCE["Listener"](queue, settings).run())
     try:
-        task = asyncio.ensure_future(SOURCE["Listener"](queue, settings).run())
         port = await started
         return await asyncio.wait_for(work(port, queue), 20)
     finally:
