@@ -51,7 +51,7 @@ class Host:
             made.mkdir()
         self.inventory = self.project / "hosts.yml"
         self.inventory.write_text(json.dumps(role.inventory(mirrored)), encoding="utf-8")
-        settings = f"[defaults]\ncollections_path={playbook._collections_path()}\n"
+        settings = f"[defaults]\ncollections_path={playbook.collections_path()}\n"
         (self.project / "ansible.cfg").write_text(settings, encoding="utf-8")
         for name, text in (("crontab", CRONTAB), ("logger", LOGGER), ("show", SHOW)):
             (self.programs / name).write_text(text, encoding="utf-8")
