@@ -7,6 +7,7 @@
 dev.py check       format, lint, types, and unit tests on one Python
 dev.py test        everything, on every Python found
 dev.py test-matrix the same, with every ansible-core found whole (half an hour)
+dev.py docs        make the documentation site, .build/docs/index.html
 dev.py demo        run demo/run.py where Ansible, the collection and a registry are
 dev.py soak ...    run tests/soak/soak.py there; --help tells its options
 dev.py bench ...   run benchmarks/bench.py there, with skopeo too; --help tells its options
@@ -26,7 +27,7 @@ from pythons import find_pythons
 from stages import Runner, Stage
 from workspace import BUILD, LOGS, ROOT, prepare
 
-COMMANDS = ("check", "test", "test-matrix", "demo", "bench", "bench-faults", "soak", "run")
+COMMANDS = ("check", "test", "test-matrix", "docs", "demo", "bench", "bench-faults", "soak", "run")
 SCRIPTS = {
     "demo": ("python", str(ROOT / "demo" / "run.py")),
     "bench": ("python", str(ROOT / "benchmarks" / "bench.py")),
@@ -57,6 +58,8 @@ def main(words: list[str]) -> int:
         prepare(pythons)
         if words[0] == "check":
             return 0 if run_stages(plan.check(), []) else 1
+        if words[0] == "docs":
+            return 0 if run_stages(plan.docs(), []) else 1
         if words[0] == "test":
             corner = [WHOLE] if len(plan.controllers) > 1 else []
             return 0 if run_stages(plan.test(), left_out(plan) + corner) else 1

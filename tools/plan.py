@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from pages import make_site
 from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
 from stages import Stage, StageFailed
 from workspace import (
@@ -102,6 +103,10 @@ class Plan:
         registry = Stage("registry", "docker-registry", install_registry)
         return [registry, *self._environments(self.newest)]
 
+    def docs(self) -> list[Stage]:
+        """Return what makes the documentation site."""
+        return [*self._environments(self.tools), self._docs()]
+
     # The stages
 
     def programs(self) -> Stage:
@@ -123,11 +128,10 @@ class Plan:
         ]
 
     def _packaging(self) -> list[Stage]:
-        docs = ("lint-collection-docs", "--plugin-docs", "--validate-collection-refs=self", ".")
         return [
             Stage("galaxy", "build, and galaxy-importer", self._galaxy, ("env-tools",)),
             Stage("ansible-lint", "ansible-lint, production", self._ansible_lint, ("env-tools",)),
-            self._tool("docs", "antsibull-docs", *docs),
+            self._docs(),
             self._tool("changelog", "antsibull-changelog", "lint"),
             self._tool("reuse", "reuse", "lint"),
         ]
@@ -138,6 +142,10 @@ class Plan:
             stage.run(program, *command[1:], cwd=ROOT, env=self.tools.variables())
 
         return Stage(name, " ".join(command), work, ("env-tools",))
+
+    def _docs(self) -> Stage:
+        title = "antsibull-docs, and the documentation site, without a warning"
+        return Stage("docs", title, lambda stage: make_site(stage, self.tools), ("env-tools",))
 
     def _mypy(self, stage: Stage) -> None:
         mypy = (self.tools.bin / "mypy", "--config-file", ROOT / "pyproject.toml")
