@@ -28,7 +28,16 @@ from workspace import (
 MYPY_PACKAGES = ("plugins", "tests.support", "tests.soak", "demo", "benchmarks")
 
 # Unit tests of what runs on controllers only, or of what is called by Ansible: not for targets.
-NEED_CORE = ("action", "doors", "extensions", "filter", "lookup", "modules", "plugin_utils")
+NEED_CORE = (
+    "action",
+    "documents",
+    "doors",
+    "extensions",
+    "filter",
+    "lookup",
+    "modules",
+    "plugin_utils",
+)
 
 Work = Callable[[Stage], None]
 
