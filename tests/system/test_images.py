@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from tests.support import images
@@ -211,9 +214,11 @@ def test_a_playbook_reports_every_failure(sides: Sides) -> None:
             {"name": "Mirror", "imagesync.registry.image_sync": {"images": entries}},
             {"name": "Nothing", "imagesync.registry.image_sync": {"images": []}},
             {"name": "Conflict", "imagesync.registry.image_sync": {"images": conflict}},
+            *_as_the_guide_says(entries),
+            *_as_the_guide_says([entries[0], entries[2]]),
         ]
     )
-    assert [result["failed"] for result in run.results] == [True, False, True]
+    assert [result["failed"] for result in run.results[:3]] == [True, False, True]
     assert run[0]["changed"]
     assert [image["reason"] for image in run[0]["images"]] == ["absent", "failed", "absent"]
     assert run[0]["msg"].splitlines()[0] == "1 of 3 images failed:"
@@ -221,6 +226,17 @@ def test_a_playbook_reports_every_failure(sides: Sides) -> None:
     assert sides.destination.tags() == ["a", "b"]
     assert sides.destination.ref("x") in run[2]["msg"]
     assert "Traceback" not in run.output
+    assert [result["failed"] for result in run.results[3:]] == [False, True, False]
+    assert run[4]["msg"] == run[0]["msg"]
+
+
+def _as_the_guide_says(entries: list[Entry]) -> list[dict[str, Any]]:
+    """The tasks of docs/progress.md that fail with the reasons alone."""
+    text = (Path(__file__).parents[2] / "docs" / "progress.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
+    tasks: list[dict[str, Any]] = yaml.safe_load(block)
+    tasks[0]["imagesync.registry.image_sync"]["images"] = entries
+    return tasks
 
 
 def test_an_index_and_its_child_in_one_call(sides: Sides) -> None:
