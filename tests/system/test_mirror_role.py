@@ -253,8 +253,8 @@ def test_the_quickstart(place: Place, tmp_path: Path) -> None:
     ends = ("-e", f"source={place.ref('a', '1')}", "-e", f"destination={place.root}/a")
     run = run_playbook(name, tmp_path, *ends)
     digest = images.image("a:1").digest
-    assert run.returncode == 0 and f"{place.root}/a@{digest}: absent" in run.output
-    assert f"{place.root}/a@{digest}: in_sync" in run_playbook(name, tmp_path, *ends).output
+    assert run.returncode == 0 and f"{place.root}/a@{digest}: copied" in run.output
+    assert f"{place.root}/a@{digest}: already there" in run_playbook(name, tmp_path, *ends).output
     assert "Say what to mirror" in run_playbook(name, tmp_path).output
 
 
