@@ -36,6 +36,9 @@ seealso:
   - plugin: imagesync.registry.pin_images
     plugin_type: filter
   - module: imagesync.registry.image_sync
+  - name: Deploy by digest
+    description: Kubernetes, Compose, Helm and Podman, pinned to what was mirrored.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/deploy-by-digest.md
 """
 
 EXAMPLES = r"""

@@ -59,6 +59,9 @@ seealso:
     plugin_type: filter
   - plugin: imagesync.registry.image_digest
     plugin_type: lookup
+  - name: Deploy by digest
+    description: Kubernetes, Compose, Helm and Podman, pinned to what was mirrored.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/deploy-by-digest.md
 """
 
 EXAMPLES = r"""

@@ -43,6 +43,12 @@ seealso:
   - module: imagesync.registry.image_sync
   - plugin: imagesync.registry.image_tags
     plugin_type: lookup
+  - name: Deploy by digest
+    description: Kubernetes, Compose, Helm and Podman, pinned to what was mirrored.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/deploy-by-digest.md
+  - name: Authentication
+    description: Where logins are looked for, and what a 401 means.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/authentication.md
 """
 
 EXAMPLES = r"""

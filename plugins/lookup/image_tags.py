@@ -87,6 +87,9 @@ seealso:
   - module: imagesync.registry.image_sync
   - plugin: imagesync.registry.image_digest
     plugin_type: lookup
+  - name: Authentication
+    description: Where logins are looked for, and what a 401 means.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/authentication.md
 """
 
 EXAMPLES = r"""

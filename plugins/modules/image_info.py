@@ -38,8 +38,13 @@ options:
       - It is no error that none has. That signatures can't be read is one.
     type: list
     elements: str
+requirements:
+  - cryptography >= 3.3, for O(signed_by)
 seealso:
   - module: imagesync.registry.image_sync
+  - name: Authentication
+    description: Where logins are looked for, and what a 401 means.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/authentication.md
 """
 
 EXAMPLES = r"""

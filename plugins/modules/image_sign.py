@@ -69,9 +69,14 @@ options:
       - What is signed beside the digest, as names and texts. C(cosign verify -a) asks for these.
       - A signature that is there counts if it has these, whatever else it has.
     type: dict
+requirements:
+  - cryptography >= 3.3
 seealso:
   - module: imagesync.registry.image_sync
   - module: imagesync.registry.image_info
+  - name: Signatures
+    description: What checking and making them does, and exactly what that proves.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/signatures.md
 """
 
 EXAMPLES = r"""

@@ -482,6 +482,8 @@ options:
       - A new file on the host that the task runs on, to which lines of JSON are written while the call runs, and which
         is removed at its end. It is set for you where progress is to be shown, see O(progress).
     type: path
+requirements:
+  - cryptography >= 3.3, for O(signed_by)
 seealso:
   - module: imagesync.registry.image_info
   - module: imagesync.registry.image_sign
@@ -489,6 +491,15 @@ seealso:
     plugin_type: lookup
   - plugin: imagesync.registry.image_tags
     plugin_type: lookup
+  - name: Getting started
+    description: From nothing to an image that is mirrored and deployed by digest.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/getting-started.md
+  - name: Authentication
+    description: Where logins are looked for, and what a 401 means.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/authentication.md
+  - name: Signatures
+    description: What checking and making them does, and exactly what that proves.
+    link: https://github.com/imagesync/ansible-registry/blob/main/docs/signatures.md
 """
 
 EXAMPLES = r"""

@@ -49,6 +49,9 @@ COLLECTION = "ansible_collections.imagesync.registry."
 PLUGIN = re.compile(re.escape(COLLECTION) + r"(\w+)_(module|lookup|filter|role)")
 VARIABLE = re.compile(re.escape(COLLECTION) + r"\w+_role__parameter-\w+__(\w+)")
 OTHERS = re.compile(r"ansible_collections\.(\w+)\.(\w+)\.(\w+_(?:module|lookup|filter|connection))")
+GUIDE = re.compile(
+    r"https://github\.com/imagesync/ansible-registry/blob/main/docs/([\w-]+)\.md(#.*)?"
+)
 ANSIBLE = "https://docs.ansible.com/projects/ansible/latest"
 #: what antsibull-docs refers to there
 PAGES = {
@@ -77,6 +80,16 @@ def link_names(app: Sphinx, doctree: nodes.document) -> None:
             "", literal.deepcopy(), reftype="imagesync", reftarget=name, refdoc=docname
         )
         literal.replace_self(link)
+
+
+def link_guides(app: Sphinx, doctree: nodes.document) -> None:
+    """Let the reference lead to the guides of this site, and not to those in the repository."""
+    assert app.builder is not None
+    for link in doctree.findall(nodes.reference):
+        guide = GUIDE.fullmatch(link.get("refuri", ""))
+        if guide and guide.group(1) in app.env.found_docs:
+            uri = app.builder.get_relative_uri(app.env.docname, guide.group(1))
+            link["refuri"] = uri + (guide.group(2) or "")
 
 
 def resolve(
@@ -130,7 +143,8 @@ def _link(uri: str, content: nodes.Element, internal: bool = True) -> nodes.refe
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Hook both into Sphinx."""
+    """Hook all of it into Sphinx."""
     app.connect("doctree-read", link_names)
+    app.connect("doctree-read", link_guides)
     app.connect("missing-reference", resolve)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import configparser
 import json
+import re
 import shlex
 import tomllib
 from collections.abc import Callable
@@ -31,8 +32,14 @@ from ansible_collections.imagesync.registry.tests.unit.documents.shell import (
     problems_of_command,
     problems_of_script,
 )
+from ansible_collections.imagesync.registry.tests.unit.support import ROOT
 
 BLOCKS = blocks()
+SOURCES = sorted(
+    str(path.relative_to(ROOT))
+    for pattern in ("plugins/*/*.py", "roles/*/meta/argument_specs.yml", "galaxy.yml")
+    for path in ROOT.glob(pattern)
+)
 EXAMPLES = examples()
 #: instructions of a Containerfile
 INSTRUCTIONS = (
@@ -154,6 +161,15 @@ def test_all_of_them_were_found() -> None:
     assert {"README.md", "CONTRIBUTING.md", "docs/pruning.md", "roles/mirror/README.md"} <= {*files}
     assert {block.language for block in BLOCKS} >= {"command", "json", "shell", "text", "yaml"}
     assert any(block.file == "plugins/modules/image_sync.py" for block in EXAMPLES)
+
+
+HERE = re.compile(r"https://github\.com/imagesync/ansible-registry/(?:blob|tree)/main/([\w./-]+\w)")
+
+
+@pytest.mark.parametrize("path", [*SOURCES, *documents()])
+def test_addresses_of_our_own_files_lead_to_them(path: str) -> None:
+    text = (ROOT / path).read_text(encoding="utf-8")
+    assert [found for found in HERE.findall(text) if not (ROOT / found).exists()] == []
 
 
 def test_where_blocks_are_found() -> None:
