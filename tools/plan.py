@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pages import make_site
 from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
+from shown import write_shown
 from stages import Stage, StageFailed
 from workspace import (
     BUILD,
@@ -171,8 +172,10 @@ class Plan:
     def _ansible_lint(self, stage: Stage) -> None:
         # In a copy, as it writes to a folder of its own beside what it reads.
         copy = copy_checkout(stage.name)
+        shown = write_shown(copy)
         command = ("ansible-lint", "--offline", "--profile", "production")
         stage.run(self.tools.bin / command[0], *command[1:], cwd=copy, env=self.tools.variables())
+        stage.note = f"with {shown} playbooks and lists of tasks that documents show"
 
     def _galaxy(self, stage: Stage) -> None:
         copy = copy_checkout(stage.name)
