@@ -96,7 +96,7 @@ EXAMPLES = r"""
 ---
 - name: Show the newest version
   ansible.builtin.debug:
-    msg: "{{ lookup('imagesync.registry.image_tags', 'docker.io/library/nginx', newest=1, max_tags=0) }}"
+    msg: "{{ query('imagesync.registry.image_tags', 'docker.io/library/nginx', newest=1, max_tags=0) | first }}"
 
 - name: Show every patch of two minor versions that the mirror has
   ansible.builtin.debug:
