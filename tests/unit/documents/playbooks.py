@@ -30,6 +30,7 @@ from ansible_collections.imagesync.registry.tests.unit.documents.templates impor
     problems_of_templates,
 )
 from ansible_collections.imagesync.registry.tests.unit.documents.variables import (
+    is_extra_variable,
     is_of_a_role,
     is_templated,
     problems_of_options,
@@ -100,6 +101,10 @@ def _problems(document: Any) -> list[str]:
     return [f"of a kind that nothing checks ({keys}): tell playbooks.py how, or run it in a test"]
 
 
+def _is_rulebook(document: Any) -> bool:
+    return _is_list_with(document, "rules")
+
+
 def _is_playbook(document: Any) -> bool:
     return _is_list_with(document, "hosts") or _is_list_with(document, "import_playbook")
 
@@ -131,6 +136,11 @@ def _is_variables(document: Any) -> bool:
     return isinstance(document, Mapping) and any(
         is_of_a_role(str(key)) or str(key).startswith("imagesync_") for key in document
     )
+
+
+def _is_read(document: Any) -> bool:
+    """Variables of a playbook or rulebook, all of them."""
+    return isinstance(document, Mapping) and all(is_extra_variable(str(key)) for key in document)
 
 
 def _is_fragment(document: Any) -> bool:
@@ -290,6 +300,16 @@ def _variables(variables: Mapping[str, Any]) -> Iterator[str]:
     yield from problems_of_variables(variables)
 
 
+def _rulebook(rulesets: list[dict[str, Any]]) -> Iterator[str]:
+    """Event-Driven Ansible's: what it runs is there."""
+    for rule in (rule for one in rulesets for rule in one["rules"]):
+        for action in rule.get("actions") or [rule["action"]]:
+            name = str((action.get("run_playbook") or {}).get("name", ""))
+            path = ROOT / "playbooks" / f"{name.removeprefix(_OURS)}.yml"
+            if name.startswith(_OURS) and not path.exists():
+                yield f"there is no playbook {name}"
+
+
 def _requirements(document: Mapping[str, Any]) -> Iterator[str]:
     for one in document["collections"]:
         if isinstance(one, Mapping) and one.keys() - {"name", "version", "source", "type"}:
@@ -335,6 +355,7 @@ def _is_policy(document: Any) -> bool:
 
 #: the first that fits; what others read comes after what is ours
 _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Iterator[str]]], ...] = (
+    (_is_rulebook, _rulebook),
     (_is_playbook, _playbook),
     (_is_tasks, _tasks),
     (_is_part, _part),
@@ -347,5 +368,7 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Iterator[str]]], ...]
     (_has("apiVersion", "kind"), _nothing),
     (_has("services"), _nothing),
     (_has("groups"), _nothing),
+    (_has("notifications"), _nothing),
     (_is_inventory, _inventory),
+    (_is_read, _variables),
 )

@@ -22,12 +22,12 @@ from ansible_collections.imagesync.registry.tests.unit.support import PLUGINS, R
 
 #: programs of others that documents may call; their options are theirs
 PROGRAMS = (
-    ". [ ansible-test antsibull-changelog apt-get awk az buildah cat cd chmod chown cmp cosign "
-    "cp crictl crontab curl cut diff do docker docker-registry done echo export fi flock for "
-    "gcloud gh git grep head helm htpasswd if journalctl jq kubeadm kubectl ls mkdir mv nerdctl "
-    "openssl pip pip3 podman printf promtool python3 rm rsync scp sed sha256sum skopeo sleep "
-    "sort source ssh ssh-copy-id sudo systemctl tail tar tee test then touch unzstd wget while "
-    "zstd { } "
+    ". [ ansible-test antsibull-changelog apt-get awk awx az buildah cat cd chmod chown cmp "
+    "cosign cp crictl crontab curl cut diff do docker docker-registry done echo export fi flock "
+    "for gcloud gh git grep head helm htpasswd if journalctl jq kubeadm kubectl ls mkdir mv "
+    "nerdctl openssl pip pip3 podman printf promtool python3 rm rsync scp sed sha256sum skopeo "
+    "sleep sort source ssh ssh-copy-id sudo systemctl systemd-analyze tail tar tee test then "
+    "touch unzstd wget while zstd { } "
 )
 _ANSIBLE = {
     "ansible": ("adhoc", "AdHocCLI"),
@@ -92,6 +92,8 @@ def problems_of_command(words: list[str]) -> list[str]:
         return _make(rest)
     if program == "python3" and rest[:1] == ["tools/dev.py"]:
         return _dev(rest[1:])
+    if program == "ansible-rulebook":
+        return [one for word in rest if word.startswith(_OURS) for one in _is_there(program, word)]
     if program in _ANSIBLE:
         return _ansible(program, rest)
     if program not in PROGRAMS.split():
@@ -141,6 +143,7 @@ def _is_there(kind: str, name: str) -> list[str]:
     places = {
         "playbook": ROOT / "playbooks" / f"{short}.yml",
         "role": ROOT / "roles" / short / "meta" / "argument_specs.yml",
+        "ansible-rulebook": ROOT / "extensions" / "eda" / "rulebooks" / f"{short}.yml",
         "module": PLUGINS / "modules" / f"{short}.py",
     }
     place = places.get(kind, PLUGINS / kind / f"{short}.py")

@@ -89,8 +89,9 @@ def _prefixes() -> tuple[str, ...]:
 
 @functools.cache
 def _of_playbooks() -> frozenset[str]:
-    """All words of the playbooks: the variables that only these read are among them."""
-    text = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("playbooks/*.yml"))
+    """All words of playbooks and rulebooks: the variables that only these read are among them."""
+    files = [*ROOT.glob("playbooks/*.yml"), *ROOT.glob("extensions/eda/rulebooks/*.yml")]
+    text = "".join(file.read_text(encoding="utf-8") for file in files)
     return frozenset(re.findall(r"\w+", text))
 
 
