@@ -241,7 +241,7 @@ def _ours(name: str, arguments: Any) -> Iterator[str]:
     if not path.exists() or not isinstance(arguments, Mapping):
         yield f"there is no module {_OURS}{name} that takes {arguments}"
         return
-    door = find_spec(f"{__name__.split('.tests.')[0]}.plugins.module_utils.doors.{name}")
+    door = find_spec(f"{__name__.partition('.tests.')[0]}.plugins.module_utils.doors.{name}")
     module = importlib.import_module(door.name) if door else None
     spec = getattr(module, "ARGUMENT_SPEC", None)
     if spec is None:
