@@ -5,13 +5,14 @@ PYTHON := $(shell for python in python3 python3.14 python3.13 python3.12 python3
 	done)
 DEV = $(if $(PYTHON),"$(PYTHON)" tools/dev.py,$(error No Python 3.11 or later was found))
 
-.PHONY: help test test-matrix check docs demo bench bench-faults soak fuzz clean
+.PHONY: help test test-matrix check docs release demo bench bench-faults soak fuzz clean
 
 help:
 	@echo 'make test    everything, on every Python found (some minutes)'
 	@echo 'make test-matrix  the same, and all of it with every ansible-core found (half an hour)'
 	@echo 'make check   format, lint, types and unit tests on one Python (for while you work)'
 	@echo 'make docs    make the documentation site: .build/docs/index.html'
+	@echo 'make release VERSION=1.2.3   a release, up to the upload: docs/releasing.md'
 	@echo 'make demo    see the collection at work on this machine, between registries or folders'
 	@echo 'make bench   measure it beside other tools (about 20 minutes; QUICK=1, ROUNDS=5, ONLY=many-small,growth)'
 	@echo 'make bench-faults   what becomes of an image when something goes wrong, beside skopeo (a few minutes)'
@@ -30,6 +31,9 @@ check:
 
 docs:
 	@$(DEV) docs
+
+release:
+	@$(DEV) release "$(VERSION)"
 
 demo:
 	@$(DEV) demo

@@ -8,6 +8,7 @@ dev.py check       format, lint, types, and unit tests on one Python
 dev.py test        everything, on every Python found
 dev.py test-matrix the same, with every ansible-core found whole (half an hour)
 dev.py docs        make the documentation site, .build/docs/index.html
+dev.py release 1.2.3  make a release, up to the upload: docs/releasing.md
 dev.py demo        run demo/run.py where Ansible, the collection and a registry are
 dev.py soak ...    run tests/soak/soak.py there; --help tells its options
 dev.py bench ...   run benchmarks/bench.py there, with skopeo too; --help tells its options
@@ -24,10 +25,22 @@ from typing import TextIO
 
 from plan import Plan, left_out
 from pythons import find_pythons
+from release import read_state, refusals
 from stages import Runner, Stage
 from workspace import BUILD, LOGS, ROOT, prepare
 
-COMMANDS = ("check", "test", "test-matrix", "docs", "demo", "bench", "bench-faults", "soak", "run")
+COMMANDS = (
+    "check",
+    "test",
+    "test-matrix",
+    "docs",
+    "release",
+    "demo",
+    "bench",
+    "bench-faults",
+    "soak",
+    "run",
+)
 SCRIPTS = {
     "demo": ("python", str(ROOT / "demo" / "run.py")),
     "bench": ("python", str(ROOT / "benchmarks" / "bench.py")),
@@ -65,6 +78,8 @@ def main(words: list[str]) -> int:
             return 0 if run_stages(plan.test(), left_out(plan) + corner) else 1
         if words[0] == "test-matrix":
             return 0 if run_stages(plan.matrix(), left_out(plan)) else 1
+        if words[0] == "release":
+            return release(plan, (words[1:] or [""])[0])
         stages = plan.demo() if words[0] == "demo" else plan.run()
         if not run_stages(stages, [], summary=False):
             return 1
@@ -79,6 +94,20 @@ def main(words: list[str]) -> int:
     except OSError as error:
         print(f"Cannot start {command[0]}: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def release(plan: Plan, version: str) -> int:
+    """Make a release, and say what is left to do."""
+    made = plan.release_of(version)
+    against = refusals(read_state(ROOT), version)
+    if against:
+        print(f"No release {version} is made:\n- " + "\n- ".join(against))
+        return 1
+    if not run_stages(plan.release(made), []):
+        print("\nNothing has changed: no commit, no tag.")
+        return 1
+    print("\n" + made.next_steps())
+    return 0
 
 
 def run_stages(stages: list[Stage], missing: list[str], summary: bool = True) -> bool:

@@ -6,12 +6,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from package import PACKAGE, check_tarball, check_workflows, installed_environment
 from pages import make_site
 from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
+from release import Release, try_release
 from shown import write_shown
 from stages import Stage, StageFailed
 from workspace import (
@@ -38,6 +39,7 @@ NEED_CORE = (
     "lookup",
     "modules",
     "plugin_utils",
+    "tools",
 )
 
 Work = Callable[[Stage], None]
@@ -57,6 +59,8 @@ class Plan:
         self.newest = self.controllers[0]
         best = [p for p in pythons if p.version == "3.12"] or [self.newest.python]
         self.tools = Environment("tools", best[0], ("-r", "tools/requirements.txt"))
+        core = self.newest.requirements[0]
+        self.installed = installed_environment(self.newest.python, core)
 
     # What is asked for
 
@@ -83,6 +87,7 @@ class Plan:
         """Return the same with every version of Ansible whole."""
         return [
             *self._before_the_system_tests(self.controllers, self.targets),
+            self._release_tried(),
             self._system(self.newest),
             *[self._system(environment, "all") for environment in self.controllers[1:]],
         ]
@@ -93,6 +98,7 @@ class Plan:
         return [
             self.programs(),
             *self._environments(self.newest, self.tools, *self.controllers[1:], *targets),
+            *self._environments(self.installed),
             *self._sanity(sanity),
             *self._format_lint_types(),
             *self._packaging(),
@@ -107,6 +113,20 @@ class Plan:
     def run(self) -> list[Stage]:
         """Return what has to be there before a command of the user's can start."""
         return [self.programs(), *self._environments(self.newest)]
+
+    def release_of(self, version: str) -> Release:
+        """Return the release of this checkout."""
+        return Release(ROOT, version, self.tools, BUILD / "release", PACKAGE)
+
+    def release(self, made: Release) -> list[Stage]:
+        """Return what makes a release, up to the upload."""
+        before = [self.programs(), *self._environments(self.newest, self.tools, self.installed)]
+        return [
+            *before,
+            Stage("release", f"commit and tarball of {made.version}", made.prepare, ("env-tools",)),
+            self._package("release", made.tree, made.tarball),
+            Stage("tag", "branch and tag", made.finish, ("release", "package")),
+        ]
 
     def demo(self) -> list[Stage]:
         """Return what has to be there before the demo can start."""
@@ -139,7 +159,19 @@ class Plan:
 
     def _packaging(self) -> list[Stage]:
         return [
-            Stage("galaxy", "build, and galaxy-importer", self._galaxy, ("env-tools",)),
+            Stage(
+                "galaxy",
+                "build, and galaxy-importer",
+                lambda stage: check_tarball(stage, self.tools),
+                ("env-tools",),
+            ),
+            self._package(),
+            Stage(
+                "workflows",
+                "check-jsonschema and zizmor",
+                lambda stage: check_workflows(stage, self.tools),
+                ("env-tools",),
+            ),
             Stage("ansible-lint", "ansible-lint, production", self._ansible_lint, ("env-tools",)),
             self._docs(),
             self._tool("changelog", "antsibull-changelog", "lint"),
@@ -177,22 +209,31 @@ class Plan:
         stage.run(self.tools.bin / command[0], *command[1:], cwd=copy, env=self.tools.variables())
         stage.note = f"with {shown} playbooks and lists of tasks that documents show"
 
-    def _galaxy(self, stage: Stage) -> None:
-        copy = copy_checkout(stage.name)
-        package = BUILD / "package"
-        environment = self.tools.variables() | {"GALAXY_IMPORTER_CHECK_REQUIRED_TAGS": "true"}
-        build = ("collection", "build", "--force", "--output-path", package, copy)
-        for old in package.glob("*.tar.gz"):
-            old.unlink()
-        stage.run(self.tools.bin / "ansible-galaxy", *build, cwd=ROOT, env=environment)
-        (tarball,) = package.glob("*.tar.gz")
-        importer = (self.tools.bin / "python", "-m", "galaxy_importer.main", tarball.name)
-        stage.run(*importer, cwd=package, env=environment)
-        # It ends well whatever it finds in the parts.
-        found = re.search(r"^(ERROR|Traceback).*", stage.log_path.read_text("utf-8"), re.MULTILINE)
-        if found:
-            raise StageFailed(f"galaxy-importer: {found.group()}")
-        stage.note = str(tarball.relative_to(ROOT))
+    def _package(
+        self, made_by: str = "galaxy", checkout: Path = ROOT, tarball: Path | None = None
+    ) -> Stage:
+        """Return the stage that installs the tarball where there is nothing else of this."""
+
+        def work(stage: Stage) -> None:
+            made = tarball or next(PACKAGE.glob("*.tar.gz"))
+            where = {
+                "IMAGESYNC_CHECKOUT": str(checkout),
+                "IMAGESYNC_TARBALL": str(made),
+                "IMAGESYNC_INSTALLED_BIN": str(self.installed.bin),
+                "IMAGESYNC_TOOLS_BIN": str(self.tools.bin),
+            }
+            self._pytest(self.newest, "tests/package", more=where)(stage)
+
+        needs = ("programs", made_by, "env-tools", "env-package", f"env-{self.newest.name}")
+        return Stage("package", "the tarball, installed in an environment of its own", work, needs)
+
+    def _release_tried(self) -> Stage:
+        """Return the stage that makes the next release of a copy."""
+
+        def work(stage: Stage) -> None:
+            try_release(stage, self.tools)
+
+        return Stage("release", "the next release, of a copy", work, ("env-tools",))
 
     def _sanity(self, environments: list[Environment]) -> list[Stage]:
         stages = []
@@ -255,7 +296,13 @@ class Plan:
         needs = ("programs", f"env-{environment.name}")
         return Stage(f"system-{environment.name}", title, work, needs, slots=2)
 
-    def _pytest(self, environment: Environment, folder: str, *arguments: str) -> Work:
+    def _pytest(
+        self,
+        environment: Environment,
+        folder: str,
+        *arguments: str,
+        more: Mapping[str, str] | None = None,
+    ) -> Work:
         def work(stage: Stage) -> None:
             if not _has_files(folder, "test_*.py"):
                 stage.note = f"nothing there yet: {folder}"
@@ -265,7 +312,8 @@ class Plan:
             cwd = COLLECTIONS / NAMESPACE
             python = environment.bin / "python"
             words = [folder, "-q", *arguments]
-            stage.pytest(python, words, cwd=cwd, env=environment.variables(), tmp=tmp)
+            variables = environment.variables() | dict(more or {})
+            stage.pytest(python, words, cwd=cwd, env=variables, tmp=tmp)
 
         return work
 
