@@ -11,9 +11,10 @@ from pathlib import Path
 
 from pythons import Python
 from stages import Stage, StageFailed
-from workspace import BUILD, ROOT, Environment, copy_checkout
+from workspace import BUILD, NAMESPACE, ROOT, Environment, copy_checkout
 
 PACKAGE = BUILD / "package"
+COPY = BUILD / "copies" / "galaxy" / NAMESPACE  # of what the tarball was made
 
 #: what tools, editors and tests leave in a checkout; nothing of it may get into the tarball
 LITTER = (
@@ -48,7 +49,7 @@ def installed_environment(python: Python, core: str) -> Environment:
 
 def check_tarball(stage: Stage, tools: Environment) -> None:
     """Build the tarball from a checkout in use, and let Galaxy's importer look at it."""
-    copy = copy_checkout(stage.name)
+    copy = copy_checkout("galaxy")
     for name in LITTER:
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         (copy / name).touch()
@@ -85,7 +86,7 @@ def check_workflows(stage: Stage, tools: Environment) -> None:
         files = sorted(ROOT.glob(pattern))
         if not files:
             raise StageFailed(f"no {pattern}")
-        check = ("check-jsonschema", "--builtin-schema", f"vendor.{form}", *files)
-        stage.run(tools.bin / check[0], *check[1:], cwd=ROOT, env=environment)
+        check = (tools.bin / "check-jsonschema", "--builtin-schema", f"vendor.{form}")
+        stage.run(*check, *files, cwd=ROOT, env=environment)
     audit = ("zizmor", "--offline", "--no-progress", "--persona", "pedantic", ".github")
     stage.run(tools.bin / audit[0], *audit[1:], cwd=ROOT, env=environment)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from package import PACKAGE, check_tarball, check_workflows, installed_environment
+from package import COPY, PACKAGE, check_tarball, check_workflows, installed_environment
 from pages import make_site
 from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
 from release import Release, try_release
@@ -210,7 +210,7 @@ class Plan:
         stage.note = f"with {shown} playbooks and lists of tasks that documents show"
 
     def _package(
-        self, made_by: str = "galaxy", checkout: Path = ROOT, tarball: Path | None = None
+        self, made_by: str = "galaxy", checkout: Path = COPY, tarball: Path | None = None
     ) -> Stage:
         """Return the stage that installs the tarball where there is nothing else of this."""
 

@@ -48,7 +48,8 @@ def test_the_guide_s_definition_is_taken(tools: Path, tmp_path: Path) -> None:
     (definition,) = _definitions()
     file = tmp_path / "execution-environment.yml"
     file.write_text(definition, encoding="utf-8")
-    _build(tools, tmp_path, "create", "--file", file, "--context", tmp_path / "context")
+    where = ("--context", tmp_path / "context", "--output-filename", "Containerfile")
+    _build(tools, tmp_path, "create", "--file", file, *where)
     wanted = yaml.safe_load(definition)["dependencies"]
     built = tmp_path / "context" / "_build"
     assert yaml.safe_load((built / "requirements.yml").read_text()) == wanted["galaxy"]

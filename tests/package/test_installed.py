@@ -94,11 +94,10 @@ def test_there_is_nothing_else_of_it(installed: Installed) -> None:
 def test_everything_has_its_documentation(installed: Installed) -> None:
     """What `ansible-doc` finds is what there is."""
     found: dict[str, dict[str, Any]] = json.loads(
-        installed.run("ansible-doc", "--metadata-dump", "--no-fail-on-errors", COLLECTION)
+        installed.run("ansible-doc", "--metadata-dump", COLLECTION)
     )["all"]
+    del found["keyword"]  # Ansible's own
     texts = {kind: entries for kind, entries in found.items() if entries}
-    wrong = [name for entries in texts.values() for name, doc in entries.items() if "error" in doc]
-    assert wrong == []
     assert {kind: set(entries) for kind, entries in texts.items()} == {
         "filter": _there("plugins/filter"),
         "lookup": _there("plugins/lookup"),
