@@ -9,7 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from package import COPY, PACKAGE, check_tarball, check_workflows, installed_environment
+from package import (
+    COPY,
+    PACKAGE,
+    UNPUBLISHED,
+    check_tarball,
+    check_workflows,
+    installed_environment,
+)
 from pages import make_site
 from pythons import CONTROLLERS, CORES, OLDEST, TARGETS, Python
 from release import Release, try_release
@@ -78,7 +85,7 @@ class Plan:
         What takes long comes first, the rest fills the gaps.
         """
         return [
-            *self._before_the_system_tests(self.controllers[:1], self.targets[:1]),
+            *self._before_the_system_tests(self.controllers[:1], self.targets[:1], False),
             self._system(self.newest),
             *[self._system(environment, "first") for environment in self._oldest()],
         ]
@@ -86,24 +93,24 @@ class Plan:
     def matrix(self) -> list[Stage]:
         """Return the same with every version of Ansible whole."""
         return [
-            *self._before_the_system_tests(self.controllers, self.targets),
+            *self._before_the_system_tests(self.controllers, self.targets, True),
             self._release_tried(),
             self._system(self.newest),
             *[self._system(environment, "all") for environment in self.controllers[1:]],
         ]
 
     def _before_the_system_tests(
-        self, sanity: list[Environment], targets: list[Environment]
+        self, sanity: list[Environment], targets: list[Environment], whole: bool
     ) -> list[Stage]:
         return [
             self.programs(),
             *self._environments(self.newest, self.tools, *self.controllers[1:], *targets),
             *self._environments(self.installed),
-            *self._sanity(sanity),
+            *self._sanity(sanity, whole),
             *self._format_lint_types(),
             *self._packaging(),
             *[self._unit(environment) for environment in self.controllers + targets],
-            *self._integration(),
+            *self._integration(whole),
         ]
 
     def _oldest(self) -> list[Environment]:
@@ -235,30 +242,39 @@ class Plan:
 
         return Stage("release", "the next release, of a copy", work, ("env-tools",))
 
-    def _sanity(self, environments: list[Environment]) -> list[Stage]:
+    def _sanity(self, environments: list[Environment], whole: bool) -> list[Stage]:
+        # Most of its time goes into files that aren't published, and that ruff and mypy look at.
+        left_out = [] if whole else [word for f in UNPUBLISHED for word in ("--exclude", f)]
         stages = []
         for environment in environments:
             name = f"sanity-{environment.python.core}"
             title = f"ansible-test sanity of ansible-core {environment.python.core}"
-            work = self._ansible_test(environment, "sanity", "--local")
+            work = self._ansible_test(environment, "sanity", "--local", *left_out)
             stages.append(Stage(name, title, work, (f"env-{environment.name}",)))
         return stages
 
-    def _integration(self) -> list[Stage]:
+    def _integration(self, whole: bool) -> list[Stage]:
         # On the oldest target, as the system tests have the controllers' Pythons for targets.
-        controller = self.controllers[len(self.controllers) // 2]
-        target = [*self.targets, controller][0]
+        middle = self.controllers[len(self.controllers) // 2]
+        stages = [self._integration_of(middle, [*self.targets, middle][0])]
+        if whole:
+            rest = [controller for controller in self.controllers if controller is not middle]
+            # The newest Ansible with another mere target, the oldest with the newest Python.
+            targets = [*self.targets[1:], self.newest, self.newest]
+            for controller, target in zip(rest, targets, strict=False):
+                stages.append(self._integration_of(controller, target))
+        return stages
+
+    def _integration_of(self, controller: Environment, target: Environment) -> Stage:
         version = controller.python.version
         python = f"controller:python={target.python.version}@{target.bin / 'python'}"
         hosts = ("--controller", f"origin:python={version}", "--target", python)
-        return [
-            Stage(
-                "integration",
-                f"ansible-test integration from Python {version} to {target.python.version}",
-                self._ansible_test(controller, "integration", *hosts),
-                ("programs", f"env-{controller.name}", f"env-{target.name}"),
-            )
-        ]
+        return Stage(
+            f"integration-{controller.python.core}",
+            f"ansible-test integration from Python {version} to {target.python.version}",
+            self._ansible_test(controller, "integration", *hosts),
+            ("programs", f"env-{controller.name}", f"env-{target.name}"),
+        )
 
     def _ansible_test(self, environment: Environment, command: str, *arguments: str) -> Work:
         def work(stage: Stage) -> None:

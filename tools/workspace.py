@@ -84,7 +84,9 @@ class Environment:
             install_packages(stage, [f"python{self.python.version}-venv"])
         stage.run(self.python.path, "-m", "venv", self.path, cwd=ROOT, env=os.environ)
         pip = (self.bin / "python", "-m", "pip", "--disable-pip-version-check")
-        stage.run(*pip, "install", *self.requirements, cwd=ROOT, env=os.environ)
+        # Not compiled: PYTHONPYCACHEPREFIX has Python look for that elsewhere.
+        install = ("install", "--no-compile", *self.requirements)
+        stage.run(*pip, *install, cwd=ROOT, env=os.environ)
         stamp.write_text(made_of, encoding="utf-8")
 
     def _made_of(self) -> str:
