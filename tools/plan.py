@@ -295,8 +295,12 @@ class Plan:
         if not environment.python.core:
             arguments += [f"--ignore-glob=*/unit/{name}" for name in NEED_CORE]
             arguments += [f"--ignore-glob=*/unit/plugins/{name}" for name in NEED_CORE]
+        more = {}
+        if environment is not self.newest:
+            arguments.append("--hypothesis-profile=few")
+            more["FUZZ_EXAMPLES"] = "8"
         title = f"unit tests on Python {environment.python.version}"
-        work = self._pytest(environment, *arguments)
+        work = self._pytest(environment, *arguments, more=more)
         return Stage(f"unit-{environment.name}", title, work, (f"env-{environment.name}",))
 
     def _system(self, environment: Environment, through_ansible: str = "") -> Stage:

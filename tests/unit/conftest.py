@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import hypothesis
 
-# Whether a test is fast is not for a busy machine to say.
-hypothesis.settings.register_profile(
-    "unit",
-    deadline=None,
-    suppress_health_check=[hypothesis.HealthCheck.too_slow],
-    print_blob=True,
-)
+# Whether a test is fast is not for a busy machine to say. ``few`` is for Pythons beside the newest:
+# what is special about one of them shows in a few examples, or in none.
+for name, examples in (("unit", 100), ("few", 20)):
+    hypothesis.settings.register_profile(
+        name,
+        deadline=None,
+        max_examples=examples,
+        suppress_health_check=[hypothesis.HealthCheck.too_slow],
+        print_blob=True,
+    )
 hypothesis.settings.load_profile("unit")

@@ -277,6 +277,7 @@ def test_cancelling_ends_all_waiting() -> None:
     assert pace.cancelled
 
 
+@pytest.mark.usefixtures("slept")
 def test_a_host_out_of_reach_is_tried_once_by_those_that_follow() -> None:
     retrier = Retrier(3, Pace())
     tries = []
