@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -132,14 +133,19 @@ class Release:
         self._remove_tree()
         git(self.root, "worktree", "add", "--quiet", "--detach", str(self.tree))
         if not made_already(state, self.version):
-            self._commit(stage)
+            self.commit(stage)
+        self.package(stage)
+
+    def package(self, stage: Stage) -> None:
+        """Make the tarball of what the work tree has, and let Galaxy's importer look at it."""
         build(stage, self.tools, self.tree, self.output)
         if not self.tarball.exists():
             raise StageFailed(f"galaxy.yml doesn't say {self.version}")
         import_tarball(stage, self.tools, self.tarball)
         stage.note = self.tarball.name
 
-    def _commit(self, stage: Stage) -> None:
+    def commit(self, stage: Stage) -> None:
+        """Set the version, write the changelog, and commit both in the work tree."""
         galaxy = self.tree / "galaxy.yml"
         text = galaxy.read_text(encoding="utf-8")
         changed, times = re.subn(r"^version: .*$", f"version: {self.version}", text, flags=re.M)
@@ -171,8 +177,7 @@ class Release:
         stage.note = self.version
 
     def _remove_tree(self) -> None:
-        if self.tree.exists():
-            git(self.root, "worktree", "remove", "--force", str(self.tree))
+        shutil.rmtree(self.workshop, ignore_errors=True)
         git(self.root, "worktree", "prune")
 
     def next_steps(self) -> str:

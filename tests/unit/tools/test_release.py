@@ -138,20 +138,36 @@ def test_what_a_repository_says(repository: Path) -> None:
 
 
 class _Made(release.Release):
-    """One whose tools aren't started; what they would do is in the tests of the package."""
+    """One whose tools aren't started; make test-matrix starts them."""
 
-    def prepare(self, stage: Stage) -> None:
+    def commit(self, stage: Stage) -> None:
         """Make a commit as the real one does."""
-        release.git(self.root, "worktree", "add", "--quiet", "--detach", str(self.tree))
         (self.tree / "CHANGELOG.md").touch()
         release.git(self.tree, "add", "--all")
         release.git(self.tree, "commit", "--quiet", "--message", release.subject(self.version))
 
+    def package(self, stage: Stage) -> None:
+        """Fail where the test wants it to."""
+        if not self.output.exists():
+            raise StageFailed("the importer found something")
+
 
 def _made(root: Path, tmp_path: Path) -> _Made:
+    (tmp_path / "output").mkdir(exist_ok=True)
     made = _Made(root, "0.2.0", None, tmp_path / "workshop", tmp_path / "output")  # type: ignore[arg-type]
     made.prepare(Stage("release", "", print))
     return made
+
+
+def test_a_failure_changes_nothing_and_is_in_nobodys_way(repository: Path, tmp_path: Path) -> None:
+    """What it leaves below .build is taken away by the next try."""
+    failing = _Made(repository, "0.2.0", None, tmp_path / "workshop", tmp_path / "no")  # type: ignore[arg-type]
+    before = release.read_state(repository)
+    with pytest.raises(StageFailed, match="importer"):
+        failing.prepare(Stage("release", "", print))
+    assert release.read_state(repository) == before
+    _made(repository, tmp_path).finish(Stage("tag", "", print))
+    assert release.read_state(repository).tags["0.2.0"]
 
 
 def test_the_end_moves_the_branch_and_sets_the_tag(repository: Path, tmp_path: Path) -> None:
