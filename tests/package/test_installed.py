@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import yaml
@@ -113,22 +114,31 @@ def test_each_of_it_works(installed: Installed, docker_registry: DockerRegistry)
     folder.mkdir()
     layouts.write_layout(folder / "from", {"app:1": app, "tools:1": tools})
     (folder / "each.yml").write_text(PLAY, encoding="utf-8")
-    own = {
+    (folder / "guide.yml").write_text(_playbook_of_the_guide(), encoding="utf-8")
+    settings = {
         "mirror_destination": f"{host}/mirror",
         "mirror_images": [{"source": f"{host}/tools:1.0", "name": "tools"}],
         "source": f"{host}/tools:1.0",
         "destination": f"{host}/quick",
     }
     given = {"folder": str(folder), "host": host, "digest": tools.digest, "key": _key(installed)}
-    variables = {"ansible_connection": "local", **own, **given}
+    variables = {"ansible_connection": "local", **settings, **given}
     hosts = {"all": {"hosts": {"localhost": variables}}}
     (folder / "inventory.yml").write_text(json.dumps(hosts), encoding="utf-8")
-    playbooks = ("each.yml", f"{COLLECTION}.quickstart", f"{COLLECTION}.mirror")
+    own = (f"{COLLECTION}.quickstart", f"{COLLECTION}.mirror")
+    playbooks = ("each.yml", *own, "guide.yml")
     output = installed.run("ansible-playbook", "-i", "inventory.yml", *playbooks, cwd=folder)
     assert layouts.names(folder / "to") == {"app:1": app.digest}
     for repository in ("quick", "mirror/tools"):
         assert push.digest_of(host, repository, "1.0") == tools.digest, output
         push.verify_whole(f"{host}/{repository}:1.0")
+
+
+def _playbook_of_the_guide() -> str:
+    """The one that docs/execution-environment.md has."""
+    guide = (ROOT / "docs/execution-environment.md").read_text(encoding="utf-8")
+    (found,) = [one for one in re.findall(r"```yaml\n(.*?)```", guide, re.S) if "playbook:" in one]
+    return found
 
 
 def _key(installed: Installed) -> str:
