@@ -25,7 +25,7 @@ from typing import TextIO
 
 from plan import Plan, left_out
 from pythons import find_pythons
-from release import read_state, refusals
+from release import made_already, read_state, refusals
 from stages import Runner, Stage
 from workspace import BUILD, LOGS, ROOT, prepare
 
@@ -104,7 +104,10 @@ def release(plan: Plan, version: str) -> int:
         print(f"No release {version} is made:\n- " + "\n- ".join(against))
         return 1
     if not run_stages(plan.release(made), []):
-        print("\nNothing has changed: no commit, no tag.")
+        if made_already(read_state(ROOT), version):
+            print("\nThe commit is there, the tag isn't: the same command again sets it.")
+        else:
+            print("\nNothing has changed: no commit, no tag.")
         return 1
     print("\n" + made.next_steps())
     return 0

@@ -246,7 +246,8 @@ class Plan:
         # Most of its time goes into files that aren't published, and that ruff and mypy look at.
         left_out = [] if whole else [word for f in UNPUBLISHED for word in ("--exclude", f)]
         stages = []
-        for environment in environments:
+        # One Python for each version of Ansible: it starts the others itself.
+        for environment in {e.python.core: e for e in reversed(environments)}.values():
             name = f"sanity-{environment.python.core}"
             title = f"ansible-test sanity of ansible-core {environment.python.core}"
             work = self._ansible_test(environment, "sanity", "--local", *left_out)
@@ -260,7 +261,7 @@ class Plan:
         if whole:
             rest = [controller for controller in self.controllers if controller is not middle]
             # The newest Ansible with another mere target, the oldest with the newest Python.
-            targets = [*self.targets[1:], self.newest, self.newest]
+            targets = [*self.targets[1:], *[self.newest] * len(rest)]
             for controller, target in zip(rest, targets, strict=False):
                 stages.append(self._integration_of(controller, target))
         return stages
@@ -270,7 +271,7 @@ class Plan:
         python = f"controller:python={target.python.version}@{target.bin / 'python'}"
         hosts = ("--controller", f"origin:python={version}", "--target", python)
         return Stage(
-            f"integration-{controller.python.core}",
+            f"integration-{controller.name}",
             f"ansible-test integration from Python {version} to {target.python.version}",
             self._ansible_test(controller, "integration", *hosts),
             ("programs", f"env-{controller.name}", f"env-{target.name}"),
