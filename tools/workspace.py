@@ -250,10 +250,6 @@ def _write_pip_configuration(pip: tuple[str, ...], home: Path) -> None:
     if not configuration.has_section("global"):
         configuration.add_section("global")
     configuration.set("global", "quiet", "2")  # the log is about the tests
-    if not configuration.has_section("install"):
-        configuration.add_section("install")
-    # Most of what is installed is never imported. (pip wants "no" here for yes.)
-    configuration.set("install", "no-compile", "no")
     path = home / ".config/pip/pip.conf"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)  # the address of an index may hold a password
