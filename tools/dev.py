@@ -69,15 +69,9 @@ def main(words: list[str]) -> int:
         print(flush=True)
         plan = Plan(pythons)
         prepare(pythons)
-        if words[0] == "check":
-            return 0 if run_stages(plan.check(), []) else 1
-        if words[0] == "docs":
-            return 0 if run_stages(plan.docs(), []) else 1
-        if words[0] == "test":
-            corner = [WHOLE] if len(plan.controllers) > 1 else []
-            return 0 if run_stages(plan.test(), left_out(plan) + corner) else 1
-        if words[0] == "test-matrix":
-            return 0 if run_stages(plan.matrix(), left_out(plan)) else 1
+        asked = stages_of(plan, words[0])
+        if asked:
+            return 0 if run_stages(*asked) else 1
         if words[0] == "release":
             return release(plan, (words[1:] or [""])[0])
         stages = plan.demo() if words[0] == "demo" else plan.run()
@@ -94,6 +88,19 @@ def main(words: list[str]) -> int:
     except OSError as error:
         print(f"Cannot start {command[0]}: {error.strerror}", file=sys.stderr)
         return 1
+
+
+def stages_of(plan: Plan, command: str) -> tuple[list[Stage], list[str]] | None:
+    """Return what a command runs and leaves out; None for those that do more than that."""
+    if command == "check":
+        return plan.check(), []
+    if command == "docs":
+        return plan.docs(), []
+    if command == "test":
+        return plan.test(), left_out(plan) + ([WHOLE] if len(plan.controllers) > 1 else [])
+    if command == "test-matrix":
+        return plan.matrix(), left_out(plan)
+    return None
 
 
 def release(plan: Plan, version: str) -> int:

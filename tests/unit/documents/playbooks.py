@@ -367,6 +367,8 @@ _KINDS: tuple[tuple[Callable[[Any], bool], Callable[[Any], Iterator[str]]], ...]
     (_is_policy, _nothing),
     (_has("apiVersion", "kind"), _nothing),
     (_has("services"), _nothing),
+    # tests/package gives it to ansible-builder
+    (_has("version", "images", "dependencies"), _nothing),
     (_has("groups"), _nothing),
     (_has("notifications"), _nothing),
     (_is_inventory, _inventory),
