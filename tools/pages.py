@@ -101,6 +101,7 @@ def with_links(root: Path, file: str, text: str, pages: dict[str, str]) -> str:
 
 
 def _target(root: Path, file: str, link: str, pages: dict[str, str]) -> str:
+    whole = link
     link = link.removeprefix(f"{REPOSITORY}/blob/main/") if _is_ours(link) else link
     if "://" in link or link.startswith(("#", "mailto:")):
         return link
@@ -109,7 +110,7 @@ def _target(root: Path, file: str, link: str, pages: dict[str, str]) -> str:
     known = [os.path.normpath(Path(file).parent / path), os.path.normpath(path)]
     found = [one for one in known if (root / unquote(one)).exists()]
     if not found:
-        return link  # Sphinx says that it leads nowhere
+        return whole  # Sphinx says where one leads nowhere; a test, where a whole address does
     if found[0] in pages:
         return pages[found[0]] + hash_ + anchor
     kind = "tree" if (root / found[0]).is_dir() else "blob"

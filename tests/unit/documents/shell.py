@@ -22,7 +22,8 @@ from ansible_collections.imagesync.registry.tests.unit.support import PLUGINS, R
 
 #: programs of others that documents may call; their options are theirs
 PROGRAMS = (
-    ". [ ansible-builder ansible-navigator ansible-test antsibull-changelog apt-get awk awx az buildah cat cd chmod chown cmp "
+    ". [ ansible-builder ansible-navigator ansible-test antsibull-changelog "
+    "apt-get awk awx az buildah cat cd chmod chown cmp "
     "cosign cp crictl crontab curl cut diff do docker docker-registry done echo export fi flock "
     "for gcloud gh git grep head helm htpasswd if journalctl jq kubeadm kubectl ls mkdir mv "
     "nerdctl openssl pip pip3 podman printf promtool python3 rm rsync scp sed sha256sum skopeo "
