@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,14 +50,15 @@ def build(image: str, check_mode: bool = False, **options: Any) -> dict[str, Any
 
 
 @pytest.fixture
-def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def scratch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Where images are built, and nothing may be left."""
-    place = tmp_path / "scratch"
-    place.mkdir()
-    monkeypatch.setenv("TMPDIR", str(place))
-    yield place
-    assert not list(place.iterdir())
-    assert str(place) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
+    # a short path, as Ansible has a socket in it, of at most some hundred characters
+    with tempfile.TemporaryDirectory(prefix="build-") as folder:
+        place = Path(folder).resolve()
+        monkeypatch.setenv("TMPDIR", str(place))
+        yield place
+        assert not list(place.iterdir())
+        assert str(place) not in Path("/proc/self/mountinfo").read_text(encoding="utf-8")
 
 
 @pytest.fixture
