@@ -64,7 +64,12 @@ class ActionModule(ActionBase):
                 found[name] = value
         if problems:
             raise InvalidInput("\n".join(problems))
-        return read_node(found, task_vars, self._logins(task_vars))
+        return read_node(found, task_vars, self._logins(task_vars), self._load)
+
+    def _load(self, path: str) -> Any:
+        """A file of mirror_images_dir, with vaults and templates, as for the role mirror."""
+        found = self._loader.load_from_file(path, cache="none", trusted_as_template=True)
+        return plain(self._templar.template(found))
 
     def _logins(self, task_vars: Values) -> Any:
         name = next((name for name in names.LOGINS if name in task_vars), None)

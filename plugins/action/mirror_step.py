@@ -33,6 +33,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.options 
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.scaffold import scaffold
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
+from ansible_collections.imagesync.registry.plugins.plugin_utils.schedule import folders
 from ansible_collections.imagesync.registry.plugins.plugin_utils.schedule import plan as scheduling
 
 Values = dict[str, Any]
@@ -122,10 +123,23 @@ class ActionModule(ActionBase):
         if problems:
             raise InvalidInput("\n".join(problems))
         host = scheduling.read_host(str((self._task.args.get("result") or {}).get("stdout", "")))
-        plan = scheduling.make_plan(variables, host)
+        plan = scheduling.make_plan(variables, host, self._written_by_hosts(task_vars))
         for warning in scheduling.warnings(plan, host):
             self._display.warning(warning)
         return plan
+
+    def _written_by_hosts(self, task_vars: Values) -> list[tuple[str, Any]]:
+        """Where a run of any host of the inventory writes to; what can't be read says nothing."""
+        own, _problems = self._variables(task_vars, [n for n in folders.NAMED if n in task_vars])
+        found = list(own.items())
+        for host in (task_vars.get("groups") or {}).get("all") or ():
+            variables = task_vars["hostvars"].get(host) or {}
+            for name in folders.NAMED:
+                try:
+                    found.append((name, plain(variables.get(name))))
+                except AnsibleError:
+                    continue
+        return found
 
     def _variables(
         self, task_vars: Values, wanted: list[str] | None = None

@@ -18,7 +18,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.reference
 
 from ..mirror import choosing, entries
 from ..mirror.files import base_folder, full_path
-from ..mirror.gather import gather
+from ..mirror.gates import Load, load_yaml
+from ..mirror.images_dir import all_written
 from ..mirror.names import is_list_of_images, nearest
 from ..mirror.places import Place, read_place
 from ..mirror.values import text, text_list
@@ -55,10 +56,13 @@ class Node(NamedTuple):
     paths: dict[str, str]
 
 
-def read_node(variables: Mapping[str, Any], facts: Mapping[str, Any], logins: Any) -> Node:
+def read_node(
+    variables: Mapping[str, Any], facts: Mapping[str, Any], logins: Any, load: Load = load_yaml
+) -> Node:
     """From the role's variables, templated; raises InvalidInput with a line per problem.
 
-    ``facts``: what Ansible says of the host. ``logins``: see Connections.
+    ``facts``: what Ansible says of the host. ``logins``: see Connections. ``load``: reads a file of
+    YAML.
     """
     problems: list[str] = []
     runtimes = _collected(problems, _runtimes, variables.get("client_runtimes")) or ()
@@ -72,7 +76,7 @@ def read_node(variables: Mapping[str, Any], facts: Mapping[str, Any], logins: An
         where = _collected(problems, _place, variables)
     if where is not None:
         mirror = where.root
-        items = _items(variables, base_folder(facts), where, problems)
+        items = _items(variables, base_folder(facts), where, load, problems)
         if not problems:
             routes = _collected(problems, _routes, items, where, variables) or routes
     host = mirror.partition("/")[0]
@@ -146,7 +150,7 @@ def _place(variables: Mapping[str, Any]) -> Place:
 
 
 def _items(
-    variables: Mapping[str, Any], folder: Path, where: Place, problems: list[str]
+    variables: Mapping[str, Any], folder: Path, where: Place, load: Load, problems: list[str]
 ) -> list[entries.Item]:
     """The images that are mirrored; none, if only ``client_upstreams`` says what is."""
     lists = any(is_list_of_images(name) for name in variables)
@@ -157,7 +161,7 @@ def _items(
                 "for this host; declare them, or set client_upstreams, as in [docker.io, quay.io]"
             )
         return []
-    found = entries.normalise(gather(variables, folder, problems), problems)
+    found = entries.normalise(all_written(variables, folder, load, problems), problems)
     found = choosing.without(found, variables.get("mirror_exclude"), problems)
     declared = str(variables.get("mirror_destination") or "").removeprefix("docker://").rstrip("/")
     return [_seen_by_nodes(item, declared, where.root) for item in found]

@@ -14,9 +14,10 @@ from typing import Any
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 
+from .files import full_path
 from .gates import Load, read_yaml
-from .gather import Written
-from .values import kind
+from .gather import Written, gather
+from .values import kind, text
 
 ENDING = ".yml"
 GATE = "gate.yml"
@@ -31,6 +32,22 @@ def check_name(name: str, what: str) -> str:
             "begin with a letter or digit"
         )
     return name
+
+
+def all_written(
+    variables: Mapping[str, Any], folder: Path, load: Load, problems: list[str]
+) -> list[Written]:
+    """Every entry that a host has: of its lists, and of the files of images.
+
+    What is wrong is added to ``problems``. ``folder``: where a relative path begins.
+    """
+    found, path = gather(variables, folder, problems), variables.get("mirror_images_dir")
+    try:
+        own = full_path(folder, text(path, "mirror_images_dir")) if path else ""
+    except InvalidInput as error:
+        problems.append(str(error))
+        return found
+    return found + (read_images_dir(Path(own), load, problems) if own else [])
 
 
 def read_images_dir(folder: Path, load: Load, problems: list[str]) -> list[Written]:

@@ -18,8 +18,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.backup imp
 from . import choosing, entries, report_dates
 from .files import base_folder, full_path, load_lock
 from .gates import GateFiles, Load, load_yaml
-from .gather import Written, gather
-from .images_dir import read_images_dir
+from .images_dir import all_written
 from .options import read_options
 from .places import Place, read_bundle, read_place
 from .reports import check_ending
@@ -39,7 +38,7 @@ def make_plan(
     where = _place(variables, problems)
     source = _source(variables.get("mirror_source"), problems)
     options = read_options(variables, problems)
-    items = entries.normalise(_written(variables, folder, load, problems), problems)
+    items = entries.normalise(all_written(variables, folder, load, problems), problems)
     _check_everything(items, variables, problems)
     items = choosing.without(items, variables.get("mirror_exclude"), problems)
     if where:
@@ -69,18 +68,6 @@ def make_plan(
     if problems:
         raise InvalidInput("\n".join(problems))
     return plan
-
-
-def _written(
-    variables: Mapping[str, Any], folder: Path, load: Load, problems: list[str]
-) -> list[Written]:
-    found, path = gather(variables, folder, problems), variables.get("mirror_images_dir")
-    try:
-        own = full_path(folder, text(path, "mirror_images_dir")) if path else ""
-    except InvalidInput as error:
-        problems.append(str(error))
-        return found
-    return found + (read_images_dir(Path(own), load, problems) if own else [])
 
 
 def _check_together(options: Mapping[str, Any], lock_path: str, problems: list[str]) -> None:

@@ -31,6 +31,17 @@ _DONE_BEFORE: dict[str, Any] = {
 NOT_PRUNED = "nothing was pruned, as not all images are at their place"
 #: instead of a message: with fail_fast, another image has ended the work
 NOT_TESTED = "not tested"
+#: of an image, what the call tells that moves its tag
+_OF_SECOND = (
+    "id",
+    "digest",
+    "source_digest",
+    "previous_digest",
+    "media_type",
+    "reason",
+    "msg",
+    "backup",
+)
 _MOVED = ("absent", "digest_differs")
 _FAIL_FAST = "another image failed, and fail_fast is set"
 _BUT = "its gate passed, and then its tag could not be moved"
@@ -141,7 +152,8 @@ def merged(
     moved = any(image.get("changed") for image in images) or result["pruned"]
     result["changed"] = bool(moved) or bool(lock and lock["images"] != before.get("images"))
     if len(images) == 1:
-        result.update({key: images[0][key] for key in images[0] if key in first})
+        alone = [key for key in images[0] if key in first or (key == "backup" and "id" in first)]
+        result.update({key: images[0][key] for key in alone})
     return _with_message(result, errors)
 
 
@@ -167,8 +179,7 @@ def _image(image: Values, message: str | None, after: Values | None, trouble: st
         if trouble:
             return {**found, "reason": "failed", "failed": True, "msg": f"{_BUT}: {trouble}"}
         return {**found, "reason": "not_done", "msg": f"not done: {_FAIL_FAST}"}
-    keys = ("id", "digest", "source_digest", "previous_digest", "media_type", "reason", "msg")
-    found.update({key: after[key] for key in keys if key in after})
+    found.update({key: after[key] for key in _OF_SECOND if key in after})
     found["failed"] = bool(after.get("failed"))
     if found["failed"]:
         found["msg"] = f"{_BUT}: {after.get('msg') or ''}"

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import os.path
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 
 from .expressions import check_calendar, read_schedule
+from .folders import written_to
 from .units import MARK, Job, check_path, check_text, cron_job, service, timer
 
 Values = dict[str, Any]
@@ -30,9 +31,14 @@ def read_host(output: str) -> dict[str, str]:
     return {name: value for name, equals, value in pairs if equals}
 
 
-def make_plan(variables: Mapping[str, Any], host: Mapping[str, str]) -> Values:
+def make_plan(
+    variables: Mapping[str, Any],
+    host: Mapping[str, str],
+    named: Iterable[tuple[str, Any]] = (),
+) -> Values:
     """What the tasks are to do; ``variables``: those of ``mirror_schedule*`` that are given.
 
+    ``named``: variables of the role that say where a run writes to, and their values.
     ``systemd`` and ``cron`` are ``present``, ``absent`` or "" (nothing can be there).
     """
     given = {name[len(PREFIX) + 1 :]: value for name, value in variables.items()}
@@ -49,7 +55,7 @@ def make_plan(variables: Mapping[str, Any], host: Mapping[str, str]) -> Values:
     foreign = [path for path in common["units"] if host.get(path, MARK) != MARK]
     _check_user(host)
     schedule = read_schedule(given.get(""))
-    job = _job(name, given, host)
+    job = _job(name, given, host, named)
     if backend == "systemd" and foreign:
         raise InvalidInput(
             f"{foreign[0]} is there and wasn't written by this role; give another {PREFIX}_name"
@@ -161,7 +167,12 @@ def _check_user(host: Mapping[str, str]) -> None:
         )
 
 
-def _job(name: str, given: Mapping[str, Any], host: Mapping[str, str]) -> Job:
+def _job(
+    name: str,
+    given: Mapping[str, Any],
+    host: Mapping[str, str],
+    named: Iterable[tuple[str, Any]],
+) -> Job:
     playbook, inventory = _project(given, host)
     program = str(given.get("command") or host.get("ansible-playbook") or "")
     if not program:
@@ -180,6 +191,7 @@ def _job(name: str, given: Mapping[str, Any], host: Mapping[str, str]) -> Job:
     environment = {str(k): str(v) for k, v in (given.get("environment") or {}).items()}
     for path in (program, directory, *writable):
         check_path(f"{PREFIX}_command, _directory or _writable", path)
+    writable += written_to(named, _begin(playbook, inventory, host), host["home"], writable)
     for word in (*arguments, *environment.values()):
         check_text(f"{PREFIX}_arguments or _environment", word)
     for variable in environment:
@@ -196,6 +208,13 @@ def _job(name: str, given: Mapping[str, Any], host: Mapping[str, str]) -> Job:
         writable=list(dict.fromkeys(writable)),
         environment=environment,
     )
+
+
+def _begin(playbook: str, inventory: str, host: Mapping[str, str]) -> str:
+    """Where relative paths begin in a run: at the playbook, or at the inventory (mirror/files)."""
+    if playbook.startswith("/"):
+        return os.path.dirname(playbook)
+    return inventory if host.get("inventory_folder") else os.path.dirname(inventory)
 
 
 def _project(given: Mapping[str, Any], host: Mapping[str, str]) -> tuple[str, str]:

@@ -329,3 +329,22 @@ def test_everything_wrong_is_told_at_once() -> None:
 def test_misspelt_variables() -> None:
     names = ["client_runtime", "client_fallbacks", "client__podman", "client_cert", "other"]
     assert [line.split()[2] for line in misspelt(names)] == ["client_fallbacks", "client_runtime"]
+
+
+def test_images_with_files_of_their_own_are_found(tmp_path: Path) -> None:
+    """As those of lists: what differs between nodes and the mirror would be pulled from nowhere."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "app.yml").write_text("{source: 'quay.io/team/app:1', destination: own/app}", "utf-8")
+    (folder / "lib.yml").write_text("docker.io/library/busybox:1.36", "utf-8")
+    options = {"folder": str(tmp_path), "mirror_images_dir": "images", "path": "{name}"}
+    assert {
+        name: mirrors for name, (mirrors, _more) in registries(images=None, **options).items()
+    } == {
+        "docker.io/library/busybox": ["r.example.com/m/busybox"],
+        "quay.io/team/app": ["r.example.com/m/own/app"],
+    }
+    found = registries(**{**options, "path": EACH}, images=["ghcr.io/x/y:1"])
+    assert set(found) == {"docker.io", "ghcr.io", "quay.io", "quay.io/team/app"}
+    with pytest.raises(InvalidInput, match=r"mirror_images_dir .*nowhere: No such file"):
+        plan("podman", **{**options, "mirror_images_dir": "nowhere"})

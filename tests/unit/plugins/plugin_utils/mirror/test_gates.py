@@ -11,6 +11,8 @@ import pytest
 
 pytest.importorskip("ansible", reason="plugin_utils run on the controller, inside Ansible")
 
+import yaml
+
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror import (
     gates,
@@ -22,6 +24,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.images_d
     check_name,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan import make_plan
+from ansible_collections.imagesync.registry.tests.unit.support import ROOT
 
 HOME = "registry.example.com/mirror"
 A, B, C = (f"sha256:{letter * 64}" for letter in "abc")
@@ -415,6 +418,36 @@ def test_the_second_call_is_for_what_has_passed(tmp_path: Path) -> None:
     assert one["settled"]["reason"] == two["settled"]["reason"] == "staged"
     assert (one["state"], one["referrers"], one["platforms"]) == ("present", "never", [])
     assert not tagging.second_call(found, first, {at("a"): "no", at("b"): "no"}, "none")["images"]
+
+
+def test_an_image_is_judged_by_its_age_once_and_its_backup_is_made_with_its_tag(
+    tmp_path: Path,
+) -> None:
+    """Also when the second call is told of all images, because it prunes."""
+    write(tmp_path, gate=TASKS)
+    own = {"min_age": "3d", "backup_tag": "{tag}-old", "gate_tasks": "gate.yml"}
+    images = [{"name": n, "source": f"{n}:1", **own} for n in ("a", "young")]
+    found = plan(tmp_path, images=images, lock_file="lock.json", min_age="1d")
+    young = image("young", "too_young", B, previous_digest=B, changed=False)
+    first = result(image("a"), young, id="")
+    call = tagging.second_call(found, first, {at("a"): ""}, "lock")
+    assert [one["settled"]["reason"] for one in call["images"]] == ["staged", "too_young"]
+    assert [one["backup_tag"] for one in call["images"]] == ["{tag}-old"] * 2
+    assert not any("min_age" in one for one in call["images"])
+    tasks = ROOT / "roles" / "mirror" / "tasks"
+    (second,) = [
+        task["imagesync.registry.image_sync"]
+        for task in yaml.safe_load((tasks / "gates.yml").read_text(encoding="utf-8"))
+        if "imagesync.registry.image_sync" in task
+    ]
+    assert "min_age" not in second and "backup_tag" in second
+
+    kept = f"{at('a')}-old"
+    done = result(image("a", "digest_differs", previous_digest=C, backup=kept), young)
+    merged = tagging.merged(found, first, {at("a"): ""}, done, False)
+    assert [one.get("backup") for one in merged["images"]] == [kept, None]
+    alone = tagging.merged(found, result(image("a"), id=""), {at("a"): ""}, done, False)
+    assert alone["backup"] == kept
 
 
 def test_what_failed_keeps_everything_from_being_pruned(tmp_path: Path) -> None:

@@ -111,6 +111,36 @@ def test_root_writes_for_the_owner_of_the_project() -> None:
 
 
 @pytest.mark.parametrize(
+    ("inventory", "more"),
+    [("/srv/mirror/hosts.yml", ["/srv/locks"]), ("/srv/mirror/hosts", [])],
+)
+def test_a_run_may_write_where_the_inventory_says(inventory: str, more: list[str]) -> None:
+    """Relative paths begin at the inventory, which may be a folder."""
+    named = [
+        ("mirror_lock_file", "../locks/a.json"),
+        ("mirror_lock_file", "../locks/b.json"),
+        ("mirror_report_file", "reports/{date}.html"),
+        ("mirror_metrics_file", "/var/lib/node_exporter/textfile/mirror.prom"),
+        ("mirror_destination", "oci:/srv/bundle:name"),
+        ("mirror_destination", "oci-archive:~/out/b.tar"),
+        ("mirror_destination", "registry.example.com/mirror"),
+        ("mirror_report_file", "/everything.html"),
+        ("mirror_metrics_file", None),
+    ]
+    folder = {"inventory_folder": "yes"} if inventory.endswith("hosts") else {}
+    given = {**GIVEN, "mirror_schedule_inventory": inventory}
+    found = service_of(plan.make_plan(given, {**HOST, **folder}, named))
+    paths = [line.split('"')[1] for line in found if line.startswith("ReadWrite")]
+    rest = ["/var/lib/node_exporter/textfile", "/srv/bundle", "/home/mirror/out"]
+    known = ["/srv/mirror", "/home/mirror/.ansible"]
+    assert paths == [f"-{path}" for path in [*known, *more, *rest]]
+    # what can't be found on the host, as nobody knows where it begins, is left out
+    assert plan.make_plan(GIVEN, HOST, named[:3])["files"] == made()["files"]
+    with pytest.raises(InvalidInput, match="mirror_lock_file has a line break"):
+        plan.make_plan(given, HOST, [("mirror_lock_file", "/srv/a\nb/lock.json")])
+
+
+@pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"name": "a b"}, "_name"),
