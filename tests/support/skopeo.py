@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import tempfile
 from pathlib import Path
@@ -65,3 +66,17 @@ def verify_whole(ref: str, creds: str | None = None, cert_dir: Path | None = Non
             if sha256(path.read_bytes()) != digest:
                 raise AssertionError(f"{ref}: {path.name} has another digest")
         return sha256((directory / "manifest.json").read_bytes())
+
+
+def pulled(home: Path, reference: str) -> str:
+    """The digest that it gets for a name with the settings in a user's home, or what it says."""
+    program = find_program("skopeo", "skopeo")
+    command = [program, "--insecure-policy", "inspect", "--raw", "--no-creds"]
+    done = subprocess.run(
+        [*command, f"docker://{reference}"],
+        capture_output=True,
+        timeout=60,
+        check=False,
+        env={"PATH": os.environ["PATH"], "HOME": str(home)},
+    )
+    return done.stderr.decode() if done.returncode else sha256(done.stdout)

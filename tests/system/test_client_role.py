@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -19,11 +18,9 @@ import yaml
 from ansible_collections.imagesync.registry.plugins.plugin_utils.client.formats import planned
 from ansible_collections.imagesync.registry.plugins.plugin_utils.client.names import KNOWN
 from ansible_collections.imagesync.registry.plugins.plugin_utils.client.node import PATHS, read_node
-from tests.support import images, push
+from tests.support import images, push, skopeo
 from tests.support.asking import check_sentence
-from tests.support.content import sha256
 from tests.support.playbook import Run, run_playbook
-from tests.support.processes import find_program
 from tests.support.proxy import RecordingProxy
 
 ROLE = "imagesync.registry.client"
@@ -64,20 +61,6 @@ def nodes(folder: Path, **hosts: dict[str, Any]) -> dict[str, Any]:
     common = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
     found = {name: {**places(folder / name), **given} for name, given in hosts.items()}
     return {"all": {"hosts": found, "vars": common}}
-
-
-def pulled(home: Path, reference: str) -> str:
-    """The digest that skopeo gets for a name on this node, or what it says."""
-    program = find_program("skopeo", "skopeo")
-    command = [program, "--insecure-policy", "inspect", "--raw", "--no-creds"]
-    done = subprocess.run(
-        [*command, f"docker://{reference}"],
-        capture_output=True,
-        timeout=60,
-        check=False,
-        env={"PATH": os.environ["PATH"], "HOME": str(home)},
-    )
-    return done.stderr.decode() if done.returncode else sha256(done.stdout)
 
 
 def written(folder: Path) -> dict[str, bytes]:
@@ -154,12 +137,12 @@ def test_pulls_of_upstream_names_go_to_the_mirror(
     source.clear()
     destination.clear()
     for host, name in (("both", "app:1"), ("both", "b:1"), ("only", "app:1"), ("only", "b:1")):
-        assert pulled(tmp_path / host, f"{upstream}/{name}") == mirrored.digest
+        assert skopeo.pulled(tmp_path / host, f"{upstream}/{name}") == mirrored.digest
     assert source.requests == [] and destination.requests
-    assert pulled(tmp_path / "down", f"{NOWHERE}/team/app:1") == mirrored.digest
-    assert pulled(tmp_path / "both", f"{upstream}/app:2") == fresh.digest
+    assert skopeo.pulled(tmp_path / "down", f"{NOWHERE}/team/app:1") == mirrored.digest
+    assert skopeo.pulled(tmp_path / "both", f"{upstream}/app:2") == fresh.digest
     source.clear()
-    assert "is blocked in" in pulled(tmp_path / "only", f"{upstream}/app:2")
+    assert "is blocked in" in skopeo.pulled(tmp_path / "only", f"{upstream}/app:2")
     assert source.requests == []
     for host in ("both", "only"):
         path = tmp_path / host / "containerd" / "certs.d" / source.host / "hosts.toml"

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.schedule.expres
 from tests.support import images, playbook, push, role
 from tests.support.processes import find_program
 from tests.support.proxy import RecordingProxy
+from tests.support.units import read_by_systemd
 
 #: everything that a unit or a crontab would take for something else
 ODD = "a b%h $x it's"
@@ -94,22 +94,6 @@ class Host:
         found = {p.relative_to(self.folder) for p in self.folder.rglob("*") if not p.is_dir()}
         return {str(path) for path in found if "tmp" not in path.parts}
 
-    def read_by_systemd(self, name: str) -> tuple[list[str], str, dict[str, str]]:
-        """The command, folder and variables of a service, as systemd itself has read them."""
-        paths = [str(self.units / f"{name}.{kind}") for kind in ("service", "timer")]
-        command = [find_program("systemd-analyze", "systemd"), "verify", *paths]
-        plain = subprocess.run(command, capture_output=True, text=True, check=True)
-        assert plain.stderr == "" == plain.stdout
-        loud = {**os.environ, "SYSTEMD_LOG_LEVEL": "debug"}
-        told = subprocess.run(command, env=loud, capture_output=True, text=True, check=True)
-        unit = told.stdout.split(f"Unit {name}.service:", 1)[1].split("-> Unit ", 1)[0]
-        (line,) = re.findall(r"Command Line: (.*)", unit)
-        # it shows words as a shell would take them; $$ is for when it starts them
-        words = [word.replace("$$", "$") for word in shlex.split(line.replace("\\$", "$"))]
-        (directory,) = re.findall(r"WorkingDirectory: (.*)", unit)
-        variables = dict(v.split("=", 1) for v in re.findall(r"Environment: (.*)", unit))
-        return words, directory, variables
-
 
 @pytest.fixture
 def host(source: RecordingProxy, destination: RecordingProxy, repo: str, tmp_path: Path) -> Host:
@@ -145,7 +129,7 @@ def test_the_service_mirrors_and_keeps_others_out(
     assert "cron" not in "".join(host.files() - before)
     link = host.units / "timers.target.wants/imagesync-mirror.timer"
     assert link.resolve() == host.units / "imagesync-mirror.timer"
-    words, directory, variables = host.read_by_systemd("imagesync-mirror")
+    words, directory, variables = read_by_systemd(host.units, "imagesync-mirror")
     assert directory == str(host.project) and variables["ODD"] == f'"{ODD}"'
     assert words[-3:] == ["-i", str(host.inventory), "imagesync.registry.mirror"]
     # nothing else than what systemd would give it
