@@ -10,6 +10,7 @@ import asyncio
 import json
 import runpy
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.imagesync.registry.plugins.module_utils.model.ages import format_date
 from tests.support import images, push, role
 from tests.support.playbook import Run, run_playbook
 from tests.support.processes import free_port, listens
@@ -29,6 +31,15 @@ EDA = ROOT / "extensions/eda"
 SURVEY = ROOT / "docs/awx/survey.json"
 ASKED = "imagesync.registry.mirror_one"
 SECRET = "open sesame"
+
+
+#: passes all images but one, and tells of each
+GATE = [
+    {
+        "name": "Gate",
+        "ansible.builtin.assert": {"that": "'/held@' not in image", "quiet": True},
+    }
+]
 
 
 def ask(folder: Path, variables: dict[str, Any], **answers: Any) -> Run:
@@ -62,6 +73,41 @@ def test_an_image_is_mirrored_for_who_asks(
     assert [one["platform"]["architecture"] for one in found["manifests"]] == ["amd64", "arm64"]
     assert push.digest_of(destination.host, f"{repo}/mirror/declared", "1") is None
     assert not (tmp_path / "lock.json").exists()
+
+
+def test_gates_and_ages_hold_for_who_asks(
+    source: RecordingProxy, destination: RecordingProxy, repo: str, tmp_path: Path
+) -> None:
+    """Also those of the image alone, which is declared in a file of its own."""
+    yesterday = format_date(time.time() - 86_400)
+    for name in ("open", "held", "young", "own"):
+        created = yesterday if name in ("young", "own") else images.CREATED
+        push.push(images.image(name, created=created), f"{source.host}/{repo}/{name}:1")
+    (tmp_path / "gate.yml").write_text(json.dumps(GATE), encoding="utf-8")
+    (tmp_path / "images" / "own").mkdir(parents=True)
+    own = {"source": f"{source.host}/{repo}/own:1", "min_age": "0"}
+    (tmp_path / "images" / "own.yml").write_text(json.dumps(own), encoding="utf-8")
+    gate = [{"name": "Gate of its own", "ansible.builtin.fail": {"msg": "not yet"}}]
+    (tmp_path / "images" / "own" / "gate.yml").write_text(json.dumps(gate), encoding="utf-8")
+    rules = {
+        "destination": f"{destination.host}/{repo}/mirror",
+        "path": "{name}",
+        "images_dir": str(tmp_path / "images"),
+        "gate_tasks": str(tmp_path / "gate.yml"),
+        "min_age": "3d",
+        "metrics_file": "m.prom",
+    }
+    names = ("open", "held", "young", "own")
+    asked = {name: {"mirror_one_image": f"{source.host}/{repo}/{name}:1"} for name in names}
+    run = run_playbook(ASKED, tmp_path, inventory=role.inventory(rules, *names, **asked))
+    there = {name: push.digest_of(destination.host, f"{repo}/mirror/{name}", "1") for name in names}
+    assert there == {**dict.fromkeys(names), "open": images.image("open").digest}, run.output
+    assert run.of("Gate").keys() == {"open", "held", "own"}
+    shown = run.of("Show where it is")
+    assert shown.keys() == {"open", "young"}
+    assert shown["young"]["msg"] == "nothing: too_young"
+    assert role.failure(run, "own").endswith("'Gate of its own': not yet")
+    assert not (tmp_path / "m.prom").exists()
 
 
 REFUSED = {

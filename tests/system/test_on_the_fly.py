@@ -6,12 +6,14 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.model.ages import format_date
 from tests.support import images, skopeo
 from tests.support.certificates import Certificates
 from tests.support.kubernetes import SECRET, TOKEN, KubernetesApi, pod
@@ -70,6 +72,9 @@ def test_what_pods_lack_is_there_afterwards(
     upstream.push(new, "1")
     upstream.push(pinned, "2")
     upstream.push(images.image("moved"), "3")
+    upstream.push(images.image("young", created=format_date(time.time() - 3600)), "4")
+    upstream.push(pinned, "1", f"{upstream.repository}/gated")
+    (tmp_path / "gate.yml").write_text("- ansible.builtin.fail:\n", encoding="utf-8")
     kept = mirror.push(images.image("kept"), "3", path)
     cluster.pods = cluster.placed(
         {
@@ -80,6 +85,8 @@ def test_what_pods_lack_is_there_afterwards(
                 pod("debug", f"{home}:2@{pinned.digest}", kind="ephemeralContainers"),
                 pod("gone", f"{home}:gone", reason="ErrImagePull"),
                 pod("refused", f"{home}:3"),
+                pod("young", f"{home}:4"),
+                pod("held", f"{home}/gated:1", f"{home}/gated:1@{pinned.digest}"),
                 pod("runs", f"{home}:runs", reason=""),
                 pod("evil", f"{mirror.proxy.host}/{mirror.repository}/10.0.0.1/internal/data:1"),
                 pod("elsewhere", f"{mirror.proxy.host}/private/data:1"),
@@ -87,11 +94,16 @@ def test_what_pods_lack_is_there_afterwards(
             "other": [pod("other", f"{home}:other")],
         }
     )
-    cluster.page_size = 4
+    cluster.page_size = 6
+    place = upstream.ref("1", f"{upstream.repository}/gated")
+    gated = {"source": place, "gate_tasks": str(tmp_path / "gate.yml")}
     given = {
         **variables(cluster, certificates, mirror),
         "allowed": [upstream.proxy.host],
         "platforms": ["linux/amd64"],
+        "min_age": "3d",
+        # what is declared with a gate of its own isn't let in without
+        "images": [{"source": upstream.ref("1"), "name": "app"}, gated],
     }
     seen: list[str] = []
     stop = threading.Event()
@@ -107,6 +119,7 @@ def test_what_pods_lack_is_there_afterwards(
         f"{home}@{pinned.digest}": "absent",
         f"{home}:gone": "failed",
         f"{home}:3": "immutable",
+        f"{home}:4": "too_young",
     }
     assert entries(done) == entries(foretold) == expected, done.output
     # one platform of what has a tag; what pods pull by its digest is whole
@@ -116,6 +129,7 @@ def test_what_pods_lack_is_there_afterwards(
     assert mirror.digest("3", path) == kept.digest
     assert not [r for r in upstream.proxy.requests if r.reference == "3"]
     assert sorted(mirror.tags(path)) == ["1", "3"]
+    assert mirror.tags(f"{path}/gated") == [] and done.of("Tell what is left to the role")
     # one that upstream doesn't have is told, and asked for once in each of both runs
     assert done.returncode == foretold.returncode == 2
     assert f"{home}:gone: the source" in done.of(MIRROR)["site"]["msg"]
@@ -153,7 +167,11 @@ _REFUSED = {
     "nobody": ({"namespaces": []}, "Check whose pods are looked at", "as a list of namespaces"),
     "outside": ({"namespaces": ["../secrets"]}, "Check whose pods are looked at", "or ['*'] for"),
     "anything": ({"allowed": []}, "Check what may be taken", "which registries may be asked"),
-    "gated": ({"gate_tasks": "gate.yml"}, "Check that nothing is let in that is to", "keep images"),
+    "gated": (
+        {"gate_tasks": "gate.yml"},
+        "Check that nothing is let in that is to",
+        "runs no gates",
+    ),
     "plain": ({"cluster_url": "http://127.0.0.1"}, "Check how the API is", "mirror_cluster_url"),
     "lines": ({"cluster_token": f"{TOKEN}\nX: 1"}, "Check how the API is", "mirror_cluster_token"),
     # what a cluster answers

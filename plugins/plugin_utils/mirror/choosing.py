@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
@@ -18,11 +18,13 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.version_r
     parse_wildcard,
 )
 
-from .entries import Item
+from .entries import Item, normalise
+from .gather import Written
 from .names import nearest
 from .values import text_list
 
 Matches = Callable[[Item], bool]
+_SELECTING = {"tags", "filter"}
 
 
 def without(items: list[Item], excluded: Any, problems: list[str]) -> list[Item]:
@@ -79,6 +81,33 @@ def _rule(word: str, where: str, problems: list[str]) -> Matches:
         )
 
     return matches
+
+
+def asked_for(
+    items: list[Item], asked: Mapping[str, Any], problems: list[str]
+) -> tuple[list[Item], str]:
+    """With the image first that somebody asks for, and its label, "" if it can't be read.
+
+    One that is declared is what its declaration says, and a tag of a repository from which tags
+    are selected is by the rules of that entry: who asks decides about nothing but that.
+    """
+    found = normalise([Written("mirror_one_image", asked)], problems)
+    if not found or found[0].reference is None:
+        return items, ""
+    wanted = found[0].reference
+    known = [(one, one.reference) for one in items if one.image.get("state") != "absent"]
+    same = [one for one, reference in known if reference == wanted]
+    selecting = [
+        one
+        for one, reference in known
+        if reference and reference.name == wanted.name and not _SELECTING.isdisjoint(one.image)
+    ]
+    origin = next(iter([*same, *selecting]), None)
+    if origin is None or (wanted.digest and not same):
+        return [found[0], *items], found[0].label
+    image = {key: value for key, value in origin.image.items() if key not in _SELECTING}
+    one = origin._replace(image={**image, "source": found[0].source})
+    return [one, *(other for other in items if other is not origin)], origin.label
 
 
 def only(items: Iterable[Item], chosen: Any, problems: list[str]) -> list[bool]:

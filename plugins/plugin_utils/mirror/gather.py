@@ -55,9 +55,11 @@ def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> l
             found += read_images_file(folder / Path(name).expanduser())
         except InvalidInput as error:
             problems.append(str(error))
-    elif not lists and not variables.get("mirror_images_dir") and variables.get("mirror_source"):
+    elif lists or variables.get("mirror_images_dir") or variables.get(names.ASKED):
+        pass
+    elif variables.get("mirror_source"):
         found.append(Written("mirror_source", variables["mirror_source"]))
-    elif not lists and not variables.get("mirror_images_dir"):
+    else:
         problems.append(
             "no images are declared: set mirror_images, a variable whose name begins with "
             "mirror_images_, mirror_images_file or mirror_images_dir"

@@ -56,6 +56,8 @@ OWN = (
     "mirror_gate_tasks",
     "mirror_images_dir",
 )
+#: of the playbook mirror_one: the one image that somebody asks for
+ASKED = "mirror__asked"
 #: of later versions: to pass them over would let in, or move, what the user doesn't want
 NOT_YET: tuple[str, ...] = ()
 #: read by the role's tasks, for they may hold secrets
@@ -80,7 +82,7 @@ def is_list_of_images(name: str) -> bool:
 
 def is_read(name: str) -> bool:
     """Whether the plan needs the variable of this name."""
-    return name in OWN or is_list_of_images(name) or name[len(PREFIX) :] in OPTIONS
+    return name in (*OWN, ASKED) or is_list_of_images(name) or name[len(PREFIX) :] in OPTIONS
 
 
 def misspelt(names: Iterable[str]) -> list[str]:

@@ -15,7 +15,7 @@ from ansible.module_utils.parsing.convert_bool import boolean
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.backup import check_backups
 
-from . import choosing, entries, report_dates
+from . import choosing, entries, names, report_dates
 from .files import base_folder, full_path, load_lock
 from .gates import GateFiles, Load, load_yaml
 from .images_dir import all_written
@@ -41,10 +41,15 @@ def make_plan(
     items = entries.normalise(all_written(variables, folder, load, problems), problems)
     _check_everything(items, variables, problems)
     items = choosing.without(items, variables.get("mirror_exclude"), problems)
+    asked = variables.get(names.ASKED)
+    if asked:
+        items, asked = choosing.asked_for(items, asked, problems)
     if where:
         items = entries.place(items, where, options, problems)
         items = entries.each_once(items, problems)
     wanted = choosing.only(items, variables.get("mirror_only"), problems)
+    if asked:
+        wanted = [item.label == asked for item in items]
     items = entries.take_from(source, items)
     gates = _gates(items, variables.get("mirror_gate_tasks"), GateFiles(folder, load), problems)
     plan = {
