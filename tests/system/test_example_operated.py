@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 import time
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.ages import format_date
@@ -23,7 +25,8 @@ from tests.support.playbook import Run, run_playbook
 from tests.support.proxy import RecordingProxy
 from tests.support.units import read_by_systemd
 
-EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "operated-mirror"
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE, GUIDE = ROOT / "examples" / "operated-mirror", ROOT / "docs" / "operating.md"
 #: stands in for the scanner
 SCANNER = '#!/bin/sh\necho "$4" >> "$0.log"\ncase "$4" in */holes@*) exit 1;; esac\n'
 OURS = {"org.opencontainers.image.revision": "0123abc"}
@@ -174,6 +177,26 @@ def test_some_weeks_of_a_mirror(project: Project) -> None:
     good = images.image("good")
     _a_bad_release_is_held_back(project, first, good)
     _nodes_pull_from_the_mirror(project, first, good)
+    _the_registry_is_lost(project, first, good)
+
+
+def test_the_guide_and_the_list_of_files_are_those_of_the_example() -> None:
+    files = {str(p.relative_to(EXAMPLE)) for p in EXAMPLE.rglob("*") if p.is_file()}
+    tree = (EXAMPLE / "README.md").read_text(encoding="utf-8").split("```")[1]
+    listed = {line.split()[0] for line in tree.splitlines()[1:]}
+    below = {name for name in files if not name.startswith(("images/", "gates/"))}
+    assert listed - {"images/", "gates/", "reports/"} == (
+        {*below, "images/app/gate.yml"} - {"README.md", ".gitignore"}
+    )
+    guide = GUIDE.read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:images|gates|group_vars)/[\w/]+\.yml)`", guide))
+    assert named - {"images/redis.yml"} <= files and len(named) > 5
+    (shown,) = re.findall(r"```yaml\n(.*?)```", guide, re.DOTALL)
+    variables = yaml.safe_load((EXAMPLE / "group_vars/mirrors.yml").read_text(encoding="utf-8"))
+    assert (
+        yaml.safe_load(shown).items()
+        == {k: v for k, v in variables.items() if k != "scanner"}.items()
+    )
 
 
 def _the_schedule_is_installed(project: Project) -> None:
@@ -284,3 +307,21 @@ def _nodes_pull_from_the_mirror(project: Project, first: Image, good: Image) -> 
     for name, image in (("example/app:stable", first), ("grafana/grafana:11.2.0", good)):
         assert skopeo.pulled(project.node, f"{project.upstream}/{name}") == image.digest
     assert project.source.requests == [] and project.destination.requests
+
+
+def _the_registry_is_lost(project: Project, first: Image, good: Image) -> None:
+    """And filled again as it was, by the guide's own command, whatever upstream's tags name now."""
+    text = GUIDE.read_text(encoding="utf-8").partition("### The registry is lost")[2]
+    command = shlex.split(text.split("```shell\n")[1].split("```")[0].replace("\\\n", " "))
+    assert command[:4] == ["ansible-playbook", "-i", "inventory.yml", "mirror.yml"]
+    before = project.locked()
+    kept = {"example/app:stable": first.digest, "grafana/grafana:11.2.0": good.digest}
+    for name, digest in kept.items():
+        host, _slash, rest = project.at(name).partition("/")
+        push.delete_manifest(host, rest.rpartition(":")[0], digest)
+        assert project.digest(name) is None
+    run = project.play("mirror.yml", *command[4:])
+    assert run.returncode == 0, run.output
+    for name, digest in kept.items():
+        assert skopeo.verify_whole(project.at(name)) == project.digest(name) == digest
+    assert project.locked() == before

@@ -31,6 +31,8 @@ OTHERS = (
     "migrating.md",
     "mirror-a-registry.md",
     "monitoring.md",
+    "gates.md",
+    "operating.md",
     "pruning.md",
     "quarantine.md",
     "schedule.md",
