@@ -96,6 +96,8 @@ def test_gates_and_ages_hold_for_who_asks(
         "gate_tasks": str(tmp_path / "gate.yml"),
         "min_age": "3d",
         "metrics_file": "m.prom",
+        "report_file": "r-{date}.html",
+        "report_keep": 5,
     }
     names = ("open", "held", "young", "own")
     asked = {name: {"mirror_one_image": f"{source.host}/{repo}/{name}:1"} for name in names}
@@ -107,7 +109,7 @@ def test_gates_and_ages_hold_for_who_asks(
     assert shown.keys() == {"open", "young"}
     assert shown["young"]["msg"] == "nothing: too_young"
     assert role.failure(run, "own").endswith("'Gate of its own': not yet")
-    assert not (tmp_path / "m.prom").exists()
+    assert not [*tmp_path.glob("m.prom"), *tmp_path.glob("*.html")]
 
 
 REFUSED = {

@@ -194,7 +194,8 @@ def _report(value: Any, folder: Path, problems: list[str]) -> str:
 
 def _report_keep(variables: Mapping[str, Any], problems: list[str]) -> int:
     value = variables.get("mirror_report_keep")
-    if value is None:
+    # an empty name turns reports off for a run
+    if value is None or variables.get("mirror_report_file") == "":
         return 0
     try:
         return report_dates.read_keep(value, str(variables.get("mirror_report_file") or ""))

@@ -520,5 +520,7 @@ def test_files_of_a_run() -> None:
         metrics_file="m.prom",
     )
     assert found["report_path"] == "/play/r-{date}.md" and found["report_keep"] == 20
+    # for one run without a report
+    assert plan(images=["a:1"], report_file="", report_keep=20)["report_keep"] == 0
     assert found["metrics_path"] == "/play/m.prom"
     assert plan(images=[BUSYBOX])["metrics_path"] == ""
