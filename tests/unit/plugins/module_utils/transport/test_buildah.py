@@ -47,7 +47,7 @@ def test_all_of_it_is_ended(program: Path, tmp_path: Path) -> None:
     does(
         program,
         f"(trap '' TERM; echo $$ >>{ids}; exec setsid sh -c 'echo $$ >>{ids}; sleep 600') &",
-        f"while [ $(wc -l <{ids}) != 2 ]; do sleep 0.01; done; echo >{tmp_path}/ready; sleep 600",
+        f"while [ x$(wc -l <{ids}) != x2 ]; do sleep 0.01; done; echo >{tmp_path}/ready; sleep 600",
     )
     began = time.monotonic()
     Buildah((tmp_path / "ready").exists).run(["build"], "/", {})
