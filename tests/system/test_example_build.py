@@ -39,7 +39,7 @@ class Example:
             "build.example.com": build.host,
             "registry.example.com": production.host,
         }
-        for name in ("context/Containerfile", "inventory/group_vars/all.yml"):
+        for name in ("Containerfile", "inventory/group_vars/all.yml"):
             path = folder / name
             text = path.read_text(encoding="utf-8")
             for place, here in places.items():
@@ -59,7 +59,7 @@ class Example:
             "shop_signers": [str(self.folder / "cosign.pub")],
         }
         arguments = ("-i", "inventory", "-e", json.dumps(variables))
-        environment = {"TMPDIR": os.environ["TMPDIR"]}
+        environment = {"TMPDIR": os.environ["TMPDIR"], "ANSIBLE_PIPELINING": "1"}
         return run_playbook("playbook.yml", self.folder, *arguments, environment=environment)
 
     def deployed(self) -> str:
@@ -121,7 +121,7 @@ def test_from_a_containerfile_to_production(example: Example) -> None:
     assert not second.of("Look at what was brought")  # what is there already has passed
 
     # a new version, which nobody has described, by a key that isn't among ours
-    containerfile = example.folder / "context/Containerfile"
+    containerfile = example.folder / "Containerfile"
     text = containerfile.read_text(encoding="utf-8")
     containerfile.write_text(re.sub(r"LABEL .*vendor.*\n", "", text), encoding="utf-8")
     third = example.run("another.key")
