@@ -80,7 +80,8 @@ options:
     elements: str
   build_args:
     description:
-      - Values for C(ARG). They reach C(buildah) by its environment, so that they aren't in the list of processes.
+      - Values for C(ARG). They reach C(buildah) by its environment, so that they aren't in the list of processes. Names that
+        mean something to C(buildah) itself, as C(PATH) or C(BUILDAH_FORMAT), are the exception.
       - They aren't secret. They can be read from the image, and Ansible shows them unless the task has C(no_log).
     type: dict
   labels:

@@ -73,6 +73,11 @@ class Containerfile:
         self.root = self._root(wanted)
 
     @property
+    def has_heredocs(self) -> bool:
+        """Whether there are here-documents in it, which not all builders know."""
+        return self._text.has_heredocs
+
+    @property
     def bases(self) -> list[Base]:
         """The images that are needed, each once, in the order of the text."""
         uses = [use for number in sorted(self._needed) for use in self._stages[number].uses]

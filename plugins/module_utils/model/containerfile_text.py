@@ -56,6 +56,13 @@ class ContainerfileText(NamedTuple):
     instructions: tuple[Instruction, ...]
     escape: str
 
+    @property
+    def has_heredocs(self) -> bool:
+        """Whether an instruction goes on in here-documents."""
+        return any(
+            one.keyword in _WITH_HEREDOCS and _HEREDOC.search(one.text) for one in self.instructions
+        )
+
 
 def read_text(text: str) -> ContainerfileText:
     """The instructions of a Containerfile; raises InvalidInput, with the line, for what is none."""

@@ -55,8 +55,17 @@ class BuildContext:
         for name in names:
             place = os.path.join(self._root, os.path.expanduser(name))
             if os.path.isfile(place):
+                # messages show what is in it
+                self._check_link(place, "the Containerfile")
                 return read_text_file(place, "the Containerfile")
         raise InvalidInput(f"the context {self._root} has no file {' or '.join(names)}")
+
+    def _check_link(self, place: str, what: str) -> None:
+        """Raises InvalidInput where something in the context is a link to something outside."""
+        inside = f"{self._root.rstrip('/')}/"
+        named, real = os.path.normpath(place), os.path.realpath(place)
+        if named.startswith(inside) and not real.startswith(inside):
+            raise InvalidInput(f"{what} {named} is a link that leads out of the context")
 
     def digest(self) -> str:
         """Of all that counts: names, modes, contents and links; no times and no owners."""
@@ -113,6 +122,7 @@ class BuildContext:
         for name in (*own, *_IGNORE_FILES):
             place = os.path.join(self._root, name)
             if os.path.isfile(place):
+                self._check_link(place, "the ignore file")
                 return IgnoreRules(read_text_file(place, "the ignore file").splitlines())
         return IgnoreRules()
 

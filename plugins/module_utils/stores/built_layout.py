@@ -80,7 +80,7 @@ class BuiltLayout:
             return self._dress(self._named(name), dressing)
         except OSError as error:
             raise DiskError(f"{error.filename or self._path}: {error.strerror}") from None
-        except (KeyError, TypeError, ValueError, IndexError):
+        except (KeyError, TypeError, ValueError, IndexError, RecursionError):
             raise InvalidContent("buildah wrote something else than an OCI image layout") from None
 
     def finish(self, images: list[Built], annotations: Mapping[str, str], name: str) -> Manifest:
@@ -213,7 +213,7 @@ def layers_of(layout: str) -> dict[str, Layer]:
             if media_type in _TAKEN:
                 kept = {"mediaType": media_type, "digest": entry["digest"], "size": entry["size"]}
                 found[digest] = Layer(layout, kept)
-    except (OSError, ValueError, TypeError, KeyError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     return found
 

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Callable, NamedTuple
 
@@ -28,12 +29,6 @@ ISOLATIONS = ("chroot", "oci", "rootless")
 CONTEXT, _OUT, _NAME = "context", "out", "built"
 #: lines of the output, and characters of one, that a message shows
 _SHOWN_LINES, _LONGEST_LINE = 25, 500
-#: nothing may come from a registry but through us
-_POLICY = (
-    '{"default":[{"type":"reject"}],'
-    '"transports":{"oci":{"":[{"type":"insecureAcceptAnything"}]},'
-    '"containers-storage":{"":[{"type":"insecureAcceptAnything"}]}}}'
-)
 
 
 class Manner(NamedTuple):
@@ -80,7 +75,7 @@ class BuildSteps:
     def run(self, buildah: Buildah) -> Manifest:
         """Builds all platforms; what is at ``source`` then. Raises ImageSyncError."""
         folder = self._folder
-        folder.write("policy.json", _POLICY)
+        folder.write("policy.json", _policy(folder.path))
         folder.write("auth.json", "{}")
         folder.write("ignore", "")  # what is to be left out isn't there
         for base, name in self._layouts.items():
@@ -165,7 +160,8 @@ class BuildSteps:
 
     def _dressing(self, plan: Containerfile) -> Dressing:
         root, layers = plan.root, self._layers
-        known = {digest: layer for base in plan.bases for digest, layer in layers[base].items()}
+        # of its root alone: what another image says of its layers must not stand for these
+        known = layers[root] if root else {}
         base_of = (str(root.reference), self._inputs.bases[root.reference]) if root else None
         return Dressing(self._meant(), base_of, known)
 
@@ -175,6 +171,16 @@ class BuildSteps:
         if built.labels.get(LABEL) != self._inputs.digest:
             raise InvalidContent(f"buildah left out the label {LABEL}")
         return built
+
+
+def _policy(folder: str) -> str:
+    """What buildah may take: nothing from a registry but through us, and no other folder.
+
+    An ONBUILD of a base image names what it likes. containers-policy.json(5).
+    """
+    anything = [{"type": "insecureAcceptAnything"}]
+    transports = {"oci": {folder: anything}, "containers-storage": {"": anything}}
+    return json.dumps({"default": [{"type": "reject"}], "transports": transports})
 
 
 def _limits(bounds: Bounds) -> list[str]:

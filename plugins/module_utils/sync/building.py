@@ -111,6 +111,8 @@ class _Job:
         changed = reason != "in_sync"
         if changed:
             buildah = Buildah(lambda: self._stop.requested)
+            if any(plan.has_heredocs for plan in inputs.plans.values()):
+                buildah.check_heredocs()
             manifest = None if check_mode else self._build(buildah, inputs)
         return self._result(inputs, present, reason, manifest)
 

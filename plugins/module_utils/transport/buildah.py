@@ -24,18 +24,27 @@ PROGRAM = "buildah"
 #: the first one that leaves out stages that aren't needed, and the oldest that is tested
 _LEAST = (1, 28)
 _VERSION = re.compile(r"version (\d+)\.(\d+)")
+#: the first one that knows here-documents
+_HEREDOCS = (1, 33)
 #: as much of the output as is kept
 _KEPT = 256 << 10
 _PIECE = 64 << 10
 #: seconds that a process has to end by itself
 _GRACE = 5.0
 _INTERVAL = 0.1
-#: the variables of ours that it gets; others could be settings of buildah or of the storage
-_PASSED_ON = (
-    *("PATH", "HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "LANG", "LC_ALL"),
+_OF_USERS = ("PATH", "HOME", "USER", "LOGNAME", "XDG_RUNTIME_DIR", "LANG", "LC_ALL")
+_PROXIES = (
     *("HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "NO_PROXY", "ALL_PROXY"),
     *("http_proxy", "https_proxy", "ftp_proxy", "no_proxy", "all_proxy"),
 )
+#: the variables of ours that it gets; others could be settings of buildah or of the storage
+_PASSED_ON = (*_OF_USERS, *_PROXIES)
+#: what means something to buildah, its libraries, and programs written in Go
+_OWN_NAMES = (
+    *(*_OF_USERS, "TMPDIR", "REGISTRY_AUTH_FILE", "DOCKER_CONFIG", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("GODEBUG", "GOGC", "GOMAXPROCS", "GOMEMLIMIT", "GOTRACEBACK", "GOCOVERDIR", "GORACE"),
+)
+_OWN_BEGINNINGS = ("BUILDAH_", "CONTAINERS_", "_CONTAINERS_", "STORAGE_", "XDG_", "LD_")
 
 
 class Finished(NamedTuple):
@@ -58,17 +67,22 @@ class Buildah:
             )
         self._path, self._stopping = path, stopping
         found = _VERSION.search(self.run(["--version"], "/", {}).output)
-        if found and (int(found.group(1)), int(found.group(2))) < _LEAST:
-            least = ".".join(map(str, _LEAST))
-            raise InvalidInput(
-                f"{PROGRAM} {'.'.join(found.groups())} of this host is too old: this takes {least}"
-            )
+        self._version = (int(found.group(1)), int(found.group(2))) if found else None
+        self._check_version(_LEAST, "this")
+
+    def check_heredocs(self) -> None:
+        """Raises InvalidInput where it would take the lines of here-documents for instructions."""
+        self._check_version(_HEREDOCS, "a Containerfile with here-documents (<<)")
+
+    def _check_version(self, least: tuple[int, int], what: str) -> None:
+        if self._version and self._version < least:
+            own, wanted = (".".join(map(str, version)) for version in (self._version, least))
+            raise InvalidInput(f"{PROGRAM} {own} of this host is too old: {what} takes {wanted}")
 
     @staticmethod
     def may_be_passed(name: str) -> bool:
         """Whether a variable of this name says nothing to buildah itself."""
-        settings = ("BUILDAH_", "CONTAINER", "STORAGE_", "REGISTRY_", "XDG_", "LD_", "GO", "_CONT")
-        return name not in (*_PASSED_ON, "TMPDIR") and not name.startswith(settings)
+        return name not in _OWN_NAMES and not name.startswith(_OWN_BEGINNINGS)
 
     def run(
         self,

@@ -38,6 +38,13 @@ def digest(folder: Path, file: str = "") -> str:
     return BuildContext(str(folder), file, nothing).digest()
 
 
+def read_all(folder: Path) -> None:
+    """The Containerfile, where there is one, and the rest."""
+    if list(folder.glob("*file")):
+        BuildContext(str(folder), "", nothing).containerfile()
+    digest(folder)
+
+
 def test_what_counts(folder: Path) -> None:
     seen = {digest(folder)}
     for change in (
@@ -134,3 +141,25 @@ def test_it_can_be_ended(folder: Path) -> None:
 def test_what_is_no_folder(folder: Path) -> None:
     with pytest.raises(InvalidInput, match="isn't a folder on this host"):
         BuildContext(str(folder / "a"), "", nothing)
+
+
+@pytest.mark.parametrize(
+    "name", ["Containerfile", "Dockerfile", ".containerignore", ".dockerignore"]
+)
+def test_what_is_shown_in_messages_is_of_the_context(folder: Path, name: str) -> None:
+    """Who writes a context must not read the host's files by it."""
+    secret = folder.parent / "shadow"
+    secret.write_text("[root:canary", encoding="utf-8")
+    (folder / name).symlink_to("../shadow")
+    with pytest.raises(InvalidInput, match="is a link that leads out of the context") as caught:
+        read_all(folder)
+    assert "canary" not in str(caught.value)
+
+
+def test_links_in_the_context_and_files_outside_that_are_named(folder: Path) -> None:
+    (folder / "Containerfile").symlink_to("inner/b")
+    assert BuildContext(str(folder), "", nothing).containerfile() == "b"
+    outside = folder.parent / "outside"
+    outside.write_text("FROM scratch", encoding="utf-8")
+    for named in (str(outside), "../outside"):
+        assert BuildContext(str(folder), named, nothing).containerfile() == "FROM scratch"

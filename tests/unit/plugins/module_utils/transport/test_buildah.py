@@ -44,6 +44,7 @@ def test_only_the_end_of_much_is_kept(program: Path) -> None:
 
 def test_all_of_it_is_ended(program: Path, tmp_path: Path) -> None:
     ids = tmp_path / "ids"
+    ids.touch()
     does(
         program,
         f"(trap '' TERM; echo $$ >>{ids}; exec setsid sh -c 'echo $$ >>{ids}; sleep 600') &",
@@ -77,7 +78,24 @@ def test_one_that_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.parametrize(
     ("name", "may"),
-    [("VERSION", True), ("PATH", False), ("BUILDAH_FORMAT", False), ("TMPDIR", False)],
+    [
+        *((name, True) for name in ("VERSION", "HTTPS_PROXY", "GOOGLE_KEY", "GOFLAGS")),
+        *((name, True) for name in ("REGISTRY_PASSWORD", "CONTAINER_TOKEN")),
+        *((name, False) for name in ("PATH", "BUILDAH_FORMAT", "TMPDIR", "GODEBUG")),
+        *((name, False) for name in ("REGISTRY_AUTH_FILE", "CONTAINERS_CONF", "LD_PRELOAD")),
+    ],
 )
 def test_what_may_be_passed_by_the_environment(name: str, may: bool) -> None:
     assert Buildah.may_be_passed(name) is may
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"), [("1.28.2", True), ("1.33.0", False), ("2.0", False)]
+)
+def test_here_documents_need_a_newer_one(program: Path, version: str, refused: bool) -> None:
+    program.write_text(f"#!/bin/sh\necho buildah version {version}\n", encoding="utf-8")
+    if not refused:
+        Buildah(lambda: False).check_heredocs()
+        return
+    with pytest.raises(InvalidInput, match=r"buildah 1.28 of this host is too old: .*takes 1.33"):
+        Buildah(lambda: False).check_heredocs()
