@@ -23,6 +23,8 @@ from ..pinning.writing import Image, read_text
 
 #: of one file; the pods of a large cluster are some ten megabytes
 _LARGEST = 512 << 20
+#: more than any Kubernetes object has
+_DEEPEST = 100
 
 
 class Named(NamedTuple):
@@ -77,7 +79,7 @@ def in_data(path: Path, keys: list[str]) -> list[Named]:
             found.append(_named(f"{path.name}: {image.path}", image.image))
 
         try:
-            copy(_declared(document), note, keys)
+            copy(_Declared().of(document, 0), note, keys)
         except InvalidInput as error:
             raise InvalidInput(f"{path}: {error}") from None
     return found
@@ -112,7 +114,10 @@ def _documents(path: Path) -> Iterator[Any]:
         except (ValueError, RecursionError):
             pass
     try:
+        _check_depth(text)
         yield from yaml.load_all(text, Loader=_Loader)
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from None
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise InvalidInput(f"{path} is neither YAML nor JSON: {_first_line(error)}") from None
 
@@ -123,13 +128,39 @@ def _first_line(error: Exception) -> str:
     return f"{line}{getattr(error, 'problem', None) or str(error)}"[:200].replace("\n", " ")
 
 
-def _declared(document: Any) -> Any:
-    """Without the state of Kubernetes objects."""
-    if isinstance(document, list):
-        return [_declared(one) for one in document]
-    if not isinstance(document, Mapping) or "kind" not in document:
-        return document
-    kept = {key: value for key, value in document.items() if key != "status"}
-    if isinstance(kept.get("items"), list):
-        kept["items"] = [_declared(one) for one in kept["items"]]
-    return kept
+def _check_depth(text: str) -> None:
+    """Raises InvalidInput before libyaml's loader gets what would have it run out of stack."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _DEEPEST:
+                raise InvalidInput(f"nested more than {_DEEPEST} levels deep")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+class _Declared:
+    """Data without the state of Kubernetes objects; what YAML's aliases repeat is read once."""
+
+    def __init__(self) -> None:
+        self._done: dict[int, tuple[Any, Any]] = {}
+
+    def of(self, document: Any, depth: int) -> Any:
+        """``depth``: deeper than any list of objects, it is left as it is."""
+        is_object = isinstance(document, Mapping) and "kind" in document
+        if depth > _DEEPEST or not (is_object or isinstance(document, list)):
+            return document
+        if id(document) not in self._done:
+            # what is in itself is found there; together with it, or its id would be used again
+            self._done[id(document)] = (document, document)
+            self._done[id(document)] = (document, self._read(document, depth + 1))
+        return self._done[id(document)][1]
+
+    def _read(self, document: Any, depth: int) -> Any:
+        if isinstance(document, list):
+            return [self.of(one, depth) for one in document]
+        kept = {key: value for key, value in document.items() if key != "status"}
+        if isinstance(kept.get("items"), list):
+            kept["items"] = self.of(kept["items"], depth)
+        return kept

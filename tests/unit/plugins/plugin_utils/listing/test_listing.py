@@ -88,7 +88,7 @@ def test_compose_with_tags_of_its_own_and_variables(tmp_path: Path) -> None:
         ("a: [\n", "neither YAML nor JSON: line 2"),
         ("{a: 1, b", "neither YAML nor JSON"),
         ("just text", "not in text"),
-        ("[" * 5000, "neither YAML nor JSON"),
+        ("[" * 5000, "nested more than"),
         ("a: &a [*a]\nimage: {x: *a}\nb: &b {c: *b}", "nested more than"),
     ],
 )
@@ -218,3 +218,39 @@ def test_places_on_registries(place: str, expected: Any) -> None:
 def test_what_is_no_place(place: str) -> None:
     with pytest.raises(InvalidInput, match="is no registry"):
         _split(place)
+
+
+def _nested(first: str, rest: str) -> str:
+    """Eight lines, each with ten times what the one before it has."""
+    rows = [f"- &a0 {first}"]
+    rows += [f"- &a{n} {rest % ', '.join([f'*a{n - 1}'] * 10)}" for n in range(1, 9)]
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _nested("[{image: example.com/x:1}]", "[%s]"),
+        _nested("{kind: List, items: [{image: example.com/x:1}]}", "{kind: List, items: [%s]}"),
+    ],
+)
+def test_what_is_repeated_very_often_is_read_once(tmp_path: Path, text: str) -> None:
+    (tmp_path / "all.yml").write_text(text, encoding="utf-8")
+    (found,) = reading.in_data(tmp_path / "all.yml", [])
+    assert str(found.reference) == "example.com/x:1"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- " * 100_000 + "x",
+        "[" * 100_000,
+        "&a [*a, *a, *a, *a, *a, *a, *a, *a]",
+        "&a {kind: List, items: [*a, *a, *a, *a]}",
+        '{"items": ' * 5000 + "1" + "}" * 5000,
+    ],
+)
+def test_what_is_too_deep_or_in_itself_is_told(tmp_path: Path, text: str) -> None:
+    (tmp_path / "all.yml").write_text(text, encoding="utf-8")
+    with pytest.raises(InvalidInput, match=r"all\.yml.*nested more than 100 levels"):
+        reading.in_data(tmp_path / "all.yml", [])
