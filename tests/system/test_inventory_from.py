@@ -75,7 +75,13 @@ def test_from_files_to_a_mirror(
     }
     pods = {"kind": "List", "items": [pod, {**pod, "spec": {"containers": [{"image": dead}]}}]}
     (tmp_path / "pods.json").write_text(json.dumps(pods), encoding="utf-8")
-    compose = {"db": {"image": f"{source}/db:7"}, "x": {"image": "${TAG}"}}
+    template = f"{{{{ lookup('ansible.builtin.pipe', 'touch {tmp_path}/ran') }}}}"
+    compose = {
+        "db": {"image": f"{source}/db:7"},
+        "x": {"image": "${TAG}"},
+        "y": {"image": template},
+        "z": {"image": "x\nmirror_destination: evil.example.com"},
+    }
     (tmp_path / "compose.yml").write_text(json.dumps({"services": compose}), encoding="utf-8")
     lines = (f"{source}/job@{job} # by digest", f"{source}/web:1@{old}", f"{source}/gone:1")
     (tmp_path / "images.txt").write_text("\n".join(lines), encoding="utf-8")
@@ -109,11 +115,12 @@ def test_from_files_to_a_mirror(
     assert found["missing"] == [f"{source}/gone:1"]
     ((unreached, why),) = found["not_reached"]
     assert unreached == dead and "refused" in why
-    ((where, _problem),) = found["unreadable"]
-    assert where == "compose.yml: services.x.image"
+    assert [where for where, _problem in found["unreadable"]] == [
+        f"compose.yml: services.{name}.image" for name in "xyz"
+    ]
     text = (tmp_path / "images.yml").read_text(encoding="utf-8")
     assert yaml.safe_load(text) == {"mirror_images": expected}
-    for left_out in (dead, f"{source}/gone:1", "${TAG}"):
+    for left_out in (dead, f"{source}/gone:1", "${TAG}", template):
         assert re.search(rf"^#  .*{re.escape(left_out)}", text, re.MULTILINE)
 
     assert not again["changed"] and again["images"] == expected
@@ -130,6 +137,7 @@ def test_from_files_to_a_mirror(
     mirrored = run_playbook(MIRROR, tmp_path, "-e", f"@{variables}", inventory=hosts)
     assert mirrored.returncode == 0, mirrored.output
     assert skopeo.raw_digest(f"{root}/{repo}/web:1") == web
+    assert not (tmp_path / "ran").exists()  # nothing of what was read is a template
     for digest in (job, old):
         name = "job" if digest == job else "web"
         assert skopeo.raw_digest(f"{root}/{repo}/{name}@{digest}") == digest

@@ -76,6 +76,7 @@ def test_what_pods_lack_is_there_afterwards(
     upstream.push(pinned, "1", f"{upstream.repository}/gated")
     (tmp_path / "gate.yml").write_text("- ansible.builtin.fail:\n", encoding="utf-8")
     kept = mirror.push(images.image("kept"), "3", path)
+    template = f"{{{{ lookup('ansible.builtin.pipe', 'touch {tmp_path}/ran') }}}}"
     cluster.pods = cluster.placed(
         {
             "shop": [
@@ -89,6 +90,7 @@ def test_what_pods_lack_is_there_afterwards(
                 pod("held", f"{home}/gated:1", f"{home}/gated:1@{pinned.digest}"),
                 pod("runs", f"{home}:runs", reason=""),
                 pod("evil", f"{mirror.proxy.host}/{mirror.repository}/10.0.0.1/internal/data:1"),
+                pod(template, template, f"{home}/{template}:1", "--check", "../x", "oci:/etc"),
                 pod("elsewhere", f"{mirror.proxy.host}/private/data:1"),
             ],
             "other": [pod("other", f"{home}:other")],
@@ -135,6 +137,8 @@ def test_what_pods_lack_is_there_afterwards(
     assert f"{home}:gone: the source" in done.of(MIRROR)["site"]["msg"]
     assert len([r for r in upstream.proxy.requests if r.reference == "gone"]) == 2
     assert "10.0.0.1/internal/data isn't allowed" in " ".join(done.output.split())
+
+    assert not (tmp_path / "ran").exists()  # nothing of what pods hold is a template
 
     # the cluster was asked page by page, for the namespace alone, as often as it had to be
     asked = [request.path for request in cluster.requests]
