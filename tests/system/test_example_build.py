@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import re
 import shutil
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -59,8 +59,12 @@ class Example:
             "shop_signers": [str(self.folder / "cosign.pub")],
         }
         arguments = ("-i", "inventory", "-e", json.dumps(variables))
-        environment = {"TMPDIR": os.environ["TMPDIR"], "ANSIBLE_PIPELINING": "1"}
-        return run_playbook("playbook.yml", self.folder, *arguments, environment=environment)
+        # a short path, as Ansible has a socket in it
+        with tempfile.TemporaryDirectory(prefix="build-") as scratch:
+            environment = {"TMPDIR": scratch, "ANSIBLE_PIPELINING": "1"}
+            run = run_playbook("playbook.yml", self.folder, *arguments, environment=environment)
+            assert not list(Path(scratch).glob("imagesync-*"))
+        return run
 
     def deployed(self) -> str:
         """The image in the deployment."""
@@ -70,7 +74,7 @@ class Example:
 
 
 @pytest.fixture
-def example(tmp_path: Path, scratch: Path, make_registry: MakeRegistry) -> Example:
+def example(tmp_path: Path, make_registry: MakeRegistry) -> Example:
     """The example, with something like nginx to build on."""
     found = Example(tmp_path / "example", make_registry(), make_registry())
     root = tmp_path / "root"
