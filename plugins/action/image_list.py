@@ -60,7 +60,8 @@ class ActionModule(ActionBase):
         output = Path.cwd() / Path(text(given.get("output") or "", "output")).expanduser()
         writing.check_ending(output)
         variable = text(given.get("variable") or "mirror_images", "variable")
-        before = writing.current(output, boolean(given.get("replace") or False))
+        replace = boolean(given.get("replace") or False)
+        before = writing.current(output, replace)
         words = {name: _words(given.get(name), name) for name in (*_SOURCES, "keys")}
         if not any(words[name] for name in _SOURCES):
             raise InvalidInput(
@@ -71,6 +72,8 @@ class ActionModule(ActionBase):
         found = self._asked(named, words["registry"], task_vars)
         if not named and not found.images:
             raise InvalidInput("there is no image in what the list is to be made from")
+        if not replace:
+            writing.check_kept(before, found, output)
         after = writing.rendered(found, output, variable)
         if before != after and not self._task.check_mode:
             try:

@@ -73,7 +73,9 @@ options:
     type: str
     default: mirror_images
   replace:
-    description: Whether a file that is there, and that this module didn't write, is replaced.
+    description:
+      - Whether a file that is there is replaced although this module didn't write it, or although images in it couldn't
+        be asked about now.
     type: bool
     default: false
 seealso:

@@ -96,6 +96,22 @@ def rendered(found: Listed, path: Path, variable: str) -> str:
     return "\n".join([*lines, *comments, ""])
 
 
+def check_kept(before: str | None, found: Listed, path: Path) -> None:
+    """Raises InvalidInput where an image of the list that is there couldn't be asked about.
+
+    To take it out for that would let a mirror with mirror_prune remove it while a registry is down.
+    """
+    rows = [row.strip().lstrip("- ").strip("'\"") for row in (before or "").splitlines()]
+    for name, problem in found.not_reached:
+        place = name.rstrip("/")
+        held = [row for row in rows if row == place or row.startswith((f"{place}@", f"{place}/"))]
+        if held:
+            raise InvalidInput(
+                f"{held[0]} is in {path}, and its registry couldn't be asked now ({problem}): the "
+                "list is left as it was; -e replace=true writes it without such images"
+            )
+
+
 def check_ending(path: Path) -> None:
     """Raises InvalidInput for a file that is neither for an inventory nor a plain list."""
     if path.suffix not in (".yml", ".yaml", ".txt"):

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -254,3 +255,24 @@ def test_what_is_too_deep_or_in_itself_is_told(tmp_path: Path, text: str) -> Non
     (tmp_path / "all.yml").write_text(text, encoding="utf-8")
     with pytest.raises(InvalidInput, match=r"all\.yml.*nested more than 100 levels"):
         reading.in_data(tmp_path / "all.yml", [])
+
+
+@pytest.mark.parametrize("ending", ["yml", "txt"])
+@pytest.mark.parametrize("place", ["r.example/team/a:1", "r.example/team", "r.example"])
+def test_what_is_in_the_list_is_not_lost_to_an_outage(
+    tmp_path: Path, place: str, ending: str
+) -> None:
+    """Neither an image nor a whole registry that doesn't answer takes anything out."""
+    path = tmp_path / f"images.{ending}"
+    image = f"r.example/team/a:1@sha256:{'a' * 64}"
+    nothing = writing.Listed((), (), (), (), (), ())
+    before = writing.rendered(nothing._replace(images=(image,)), path, "mirror_images")
+    down = nothing._replace(not_reached=((place, "refused"),))
+    with pytest.raises(InvalidInput, match=re.escape(f"{image} is in {path}")):
+        writing.check_kept(before, down, path)
+    writing.check_kept(None, down, path)
+    writing.check_kept(before, nothing._replace(missing=(place,)), path)
+    for other in ("r.example/team/a:11", "r.example/te", "r.example.org"):
+        writing.check_kept(before, nothing._replace(not_reached=((other, "refused"),)), path)
+    # what was left out before stays left out
+    writing.check_kept(writing.rendered(down, path, "mirror_images"), down, path)
