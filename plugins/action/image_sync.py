@@ -21,7 +21,10 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.progress.remote
     can_read_along,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.progress.tail import Tail
-from ansible_collections.imagesync.registry.plugins.plugin_utils.progress.watch import Watch
+from ansible_collections.imagesync.registry.plugins.plugin_utils.progress.watch import (
+    Watch,
+    tried,
+)
 
 display = Display()
 
@@ -80,8 +83,7 @@ class ActionModule(ActionBase):
                 found = self._execute_module(module_args=arguments, task_vars=task_vars)
         finally:
             if "stats" not in found:  # it may have been killed, with its file left behind
-                with contextlib.suppress(Exception):
-                    file.remove()
+                tried(file.remove)
         watch.end(found)
         return found
 

@@ -22,24 +22,39 @@ from tests.support.sides import Sides
 #: a copy takes some seconds, so that there is something to see
 SIZE, LIMIT = 1_300_000, "500K"
 #: those on which the same task runs at the same time
-HOSTS = ("plain", "remote", "foretold", "silent", "unwanted", "astray", "later")
+HOSTS = ("plain", "remote", "handed", "foretold", "silent", "unwanted", "astray", "later")
 #: in place of ssh: the last argument is the command
 STAND_IN = """#!/bin/sh
 for command; do :; done
 printf '%s\\n' "$command" >> "{log}"
 exec /bin/sh -c "$command"
 """
+#: in place of sudo: it asks for a password each time, as the second command at once must bear
+SUDO = """#!/bin/sh
+while :; do
+  case $1 in
+    -p) printf %s "$2" >&2; read -r word; [ "$word" = sesame ] || exit 1; shift 2 ;;
+    -u) user=$2; shift 2 ;;
+    -*) shift ;;
+    *) break ;;
+  esac
+done
+printf 'as %s: %s\\n' "$user" "$*" >> "{log}"
+exec "$@"
+"""
 
 
 def shown(run: Run, host: str) -> list[tuple[float, str]]:
     """The lines about a host, without its label, and when they came."""
-    label = re.compile(rf"\[{host}\] (?:\(item=one\) )?(.+)")
+    label = re.compile(rf"\[{re.escape(host)}\] (?:\(item=one\) )?(.+)")
     return [(when, m[1]) for when, line in run.lines if (m := label.fullmatch(line))]
 
 
 def ended(run: Run, host: str) -> float:
     """When its result was printed."""
-    return next(when for when, line in run.lines if re.match(rf"(changed|ok): \[{host}\]", line))
+    return next(
+        when for when, line in run.lines if re.match(rf"(changed|ok): \[{re.escape(host)}\]", line)
+    )
 
 
 @pytest.fixture
@@ -53,9 +68,10 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def play(sides: Sides, folder: Path, tmp_path: Path) -> Run:
     """A slow copy on each of the hosts, in a loop, on a terminal."""
-    ssh, log = tmp_path / "ssh", tmp_path / "commands"
-    ssh.write_text(STAND_IN.format(log=log), encoding="utf-8")
-    ssh.chmod(0o700)
+    ssh, sudo, log = tmp_path / "ssh", tmp_path / "sudo", tmp_path / "commands"
+    for program, text in ((ssh, STAND_IN), (sudo, SUDO)):
+        program.write_text(text.format(log=log), encoding="utf-8")
+        program.chmod(0o700)
     for host in HOSTS:
         sides.source.push(images.image(f"{sides.source.repository} {host}", size=SIZE), host)
     common = {
@@ -68,7 +84,12 @@ def play(sides: Sides, folder: Path, tmp_path: Path) -> Run:
             "ansible_connection": "ssh",
             "ansible_ssh_executable": str(ssh),
             "ansible_pipelining": True,
+            "ansible_become": True,
+            "ansible_become_user": "somebody",
+            "ansible_become_exe": str(sudo),
+            "ansible_become_password": "sesame",
         },
+        "handed": {"ansible_connection": "none", "elsewhere": "remote"},
         "foretold": {"foretell": True},
         "silent": {"hide": True},
         "unwanted": {"progress": "never"},
@@ -84,6 +105,7 @@ def play(sides: Sides, folder: Path, tmp_path: Path) -> Run:
             "progress": "{{ progress | default(omit) }}",
         },
         "loop": ["one"],
+        "delegate_to": "{{ elsewhere | default(inventory_hostname) }}",
         "check_mode": "{{ foretell | default(false) }}",
         "no_log": "{{ hide | default(false) }}",
         "async": "{{ background | default(0) }}",
@@ -106,16 +128,17 @@ def test_lines_come_while_the_module_runs(sides: Sides, folder: Path, tmp_path: 
     assert run.returncode == 0 and run.output.count("changed=1") == len(HOSTS), run.output
     assert "WARNING" not in run.output and "ERROR" not in run.output
 
-    for host in ("plain", "remote"):
+    for host in ("plain", "remote", "handed -> remote"):
         lines = shown(run, host)
         first, *_more = lines
         assert re.match(r"0 of 1 image, [\d.]+ \w+ of 1\.[23] MiB", first[1]), lines
         assert ended(run, host) - first[0] > 0.5
-        assert "copied" in lines[-1][1] and sides.destination.ref(host) in lines[-1][1]
+        assert "copied" in lines[-1][1] and sides.destination.ref(host.split()[0]) in lines[-1][1]
         times = [when for when, _line in lines[:-1]]
         assert all(later - earlier > 0.9 for earlier, later in itertools.pairwise(times))
         assert any("[" + host + "] (item=one) " in line for _when, line in run.lines)
-    assert f"tail -c +1 {folder}" in (tmp_path / "commands").read_text(encoding="utf-8")
+    commands = (tmp_path / "commands").read_text(encoding="utf-8")
+    assert len(set(re.findall(rf"as somebody: .*tail -c \+1 {folder}/(\S+)", commands))) == 2
 
     assert waiting.hits == 1 and shown(run, "foretold")
     assert set(sides.destination.tags()) == set(HOSTS) - {"foretold"}

@@ -9,6 +9,7 @@ Whatever goes wrong here ends the showing, and never the task.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -76,6 +77,19 @@ class Watch:
     def _say(self, line: str) -> None:
         if line:
             self._show(line)
+
+
+def tried(step: Callable[[], object], patience: float = _PATIENCE) -> None:
+    """Does what nothing depends on, and waits for it so many seconds at most."""
+
+    def guarded() -> None:
+        with contextlib.suppress(Exception):
+            step()
+
+    # a host that can't be reached, or a login that hangs, must not keep the task from its end
+    thread = threading.Thread(target=guarded, name="image_sync progress", daemon=True)
+    thread.start()
+    thread.join(patience)
 
 
 def _interval(seconds: float) -> float:

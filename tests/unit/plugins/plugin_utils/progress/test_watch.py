@@ -93,5 +93,23 @@ def test_a_host_that_does_not_answer_is_not_waited_for(
     assert host.shown == []
 
 
+def test_what_nothing_depends_on_is_tried_for_a_while(host: Host) -> None:
+    """A login that hangs, or a host that is gone, kept a failed task from its end."""
+    host.held.clear()
+    done = threading.Event()
+
+    def step() -> None:
+        host.read(0)
+        done.set()
+
+    watching.tried(step, 0.01)
+    assert host.looks.acquire(timeout=10) and not done.is_set()
+    host.held.set()
+    assert done.wait(10)
+    host.trouble["read"] = OSError("gone")
+    watching.tried(step)
+    assert host.looks.acquire(timeout=0)
+
+
 def test_it_is_looked_less_often_after_a_while() -> None:
     assert [watching._interval(s) for s in (0, 599, 600)] == [1, 1, 5]
