@@ -245,7 +245,10 @@ class ActionModule(ActionBase):
         if not share["gated"]:
             return first
         if not share["staging"]:
-            return tagging.not_run(plan, first)
+            foretold = tagging.not_run(plan, first)
+            if told := tagging.foretold(foretold):
+                self._display.warning(f"{plan['host']}: {told}")
+            return foretold
         tags, second = plain(task_vars[_TAGS]), plain(task_vars[_TAGGED])
         done = None if second.get("skipped") else outcome.returned(second)
         prevented = share["prune_later"] not in ("", "none") and not tags["prune"]

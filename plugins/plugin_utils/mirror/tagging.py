@@ -44,6 +44,7 @@ _OF_SECOND = (
 )
 _MOVED = ("absent", "digest_differs")
 _FAIL_FAST = "another image failed, and fail_fast is set"
+_MOST_NAMED = 5
 _BUT = "its gate passed, and then its tag could not be moved"
 
 Values = Mapping[str, Any]
@@ -166,6 +167,22 @@ def not_run(plan: Values, result: Values) -> Result:
             image = {**image, "gate": "not_run", "warnings": [*_list(image, "warnings"), words]}
         images.append(image)
     return {**result, "images": images} if "images" in result else dict(result)
+
+
+def foretold(result: Values) -> str:
+    """A sentence about the images of ``not_run``; "" where there are none."""
+    names = [
+        str(image.get("name") or image["destination"])
+        for image in result.get("images") or ()
+        if image.get("gate") == "not_run"
+    ]
+    if not names:
+        return ""
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return (
+        f"check mode runs no gates; they may hold back {', '.join(names[:_MOST_NAMED])}{more}, "
+        "which the diff and the numbers have as let in"
+    )
 
 
 def _image(image: Values, message: str | None, after: Values | None, trouble: str) -> Result:

@@ -553,3 +553,7 @@ def test_check_mode_says_that_no_gate_was_run(tmp_path: Path) -> None:
     )
     assert [one.get("gate") for one in told["images"]] == ["not_run", None, None]
     assert "wasn't run" in told["images"][0]["warnings"][0]
+    assert "hold back a, which" in tagging.foretold(told)
+    assert tagging.foretold(found) == ""
+    many = [{"destination": str(n), "gate": "not_run"} for n in range(7)]
+    assert "0, 1, 2, 3, 4 and 2 more, which" in tagging.foretold({"images": many})
