@@ -17,7 +17,7 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.plan imp
 from tests.support import cosign, images, push
 from tests.support.playbook import run_playbook
 from tests.support.proxy import RecordingProxy
-from tests.support.role import facts, failure, inventory, mirror
+from tests.support.role import PLAYBOOK, facts, failure, inventory, mirror
 
 GUIDE = Path(__file__).parents[2] / "docs" / "gates.md"
 KEY = cosign.make_key()
@@ -202,8 +202,6 @@ def test_the_gates_of_the_guide(at: Mirror) -> None:
         (at.folder / f"images/{name}.yml").write_text(at.ref(name), encoding="utf-8")
     said = {"name": "good", "source": at.ref("good"), "dir": str(at.folder / "images")}
     arguments = [word for key, value in said.items() for word in ("-e", f"{key}={value}")]
-    begun = run_playbook("imagesync.registry.scaffold", at.folder, *arguments)
-    assert begun.returncode == 0 and "images/good/gate.yml" in begun.output, begun.output
     hosts = inventory(
         {
             "destination": at.root,
@@ -212,8 +210,16 @@ def test_the_gates_of_the_guide(at: Mirror) -> None:
         }
     )
     hosts["all"]["vars"].update(signers=[KEY.public], scanner=str(scanner))
-    run = mirror(at.folder, hosts)
-    told = {i["name"]: i for i in facts(run)["mirror_result"]["images"]}
+    arguments += ["-i", str(at.folder / "hosts.yml")]
+    (at.folder / "hosts.yml").write_text(json.dumps(hosts), encoding="utf-8")
+    run = run_playbook("imagesync.registry.scaffold", at.folder, PLAYBOOK, *arguments)
+    assert run.of("Write the file and a gate")["localhost"]["written"] == [
+        str(at.folder / "images" / path) for path in ("good.yml", "good/gate.yml")
+    ]
+    told = {
+        i["name"]: i
+        for i in run.of("Set the facts")["site"]["ansible_facts"]["mirror_result"]["images"]
+    }
     assert told["good"]["reason"] == "absent", run.output
     assert "no label org.opencontainers.image.vendor" in told["plain"]["msg"]
     assert "0 of 1 keys have signed it" in told["unsigned"]["msg"]

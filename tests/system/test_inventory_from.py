@@ -25,7 +25,6 @@ from tests.support.playbook import run_playbook
 from tests.support.processes import free_port
 from tests.support.registries import PASSWORD, USER, DockerRegistry
 from tests.support.role import PLAYBOOK as MIRROR
-from tests.support.role import inventory
 from tests.support.token_server import TokenServer
 
 PLAYBOOK = "imagesync.registry.inventory_from"
@@ -85,6 +84,12 @@ def test_from_files_to_a_mirror(
     (tmp_path / "compose.yml").write_text(json.dumps({"services": compose}), encoding="utf-8")
     lines = (f"{source}/job@{job} # by digest", f"{source}/web:1@{old}", f"{source}/gone:1")
     (tmp_path / "images.txt").write_text("\n".join(lines), encoding="utf-8")
+    mirror = {"hosts": "localhost", "connection": "local", "gather_facts": False}
+    mirror["vars_files"] = [str(tmp_path / "images.yml")]
+    mirror["roles"] = [
+        {"role": MIRROR, "mirror_destination": f"{destination_registry.host}/{repo}"}
+    ]
+    (tmp_path / "mirror.yml").write_text(json.dumps([mirror]), encoding="utf-8")
     given = {
         "from_kubernetes": "pods.json",
         "from_compose": ["comp*.yml"],
@@ -97,6 +102,7 @@ def test_from_files_to_a_mirror(
         tmp_path,
         PLAYBOOK,
         str(refusals(tmp_path)),
+        "mirror.yml",
         *("--diff", "-vvv", "-e", json.dumps(given)),
         environment={"IMAGESYNC_REGISTRIES": json.dumps([login])},
     )
@@ -132,10 +138,6 @@ def test_from_files_to_a_mirror(
     assert list(tmp_path.glob("new*")) == []
 
     root = f"{destination_registry.host}/{repo}"
-    variables = tmp_path / "images.yml"
-    hosts = inventory({"destination": root})
-    mirrored = run_playbook(MIRROR, tmp_path, "-e", f"@{variables}", inventory=hosts)
-    assert mirrored.returncode == 0, mirrored.output
     assert skopeo.raw_digest(f"{root}/{repo}/web:1") == web
     assert not (tmp_path / "ran").exists()  # nothing of what was read is a template
     for digest in (job, old):
