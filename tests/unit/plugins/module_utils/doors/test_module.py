@@ -99,6 +99,7 @@ def test_the_first_signal_ends_the_work_and_the_second_the_process(number: signa
     before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
     requested = threading.Event()
     try:
+        signal.signal(number, signal.SIG_DFL)  # nohup has it ignored, and then it stays so
         door.on_termination(requested.set)
         os.kill(os.getpid(), number)
         assert requested.wait(10)
