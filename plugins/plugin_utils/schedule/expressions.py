@@ -11,6 +11,7 @@ systemd is, its own word counts; what is here decides elsewhere, and translates 
 from __future__ import annotations
 
 import re
+import time
 import zlib
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ _LONG_DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday"
 _CRON_DAYS = ("1", "2", "3", "4", "5", "6", "0")
 #: the smallest and the largest value of each field of cron: minute, hour, day, month, weekday
 _FIELDS = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
+#: days of the months, in leap years
+_LENGTHS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _RANGE = re.compile(r"([0-9]{1,4})(?:\.\.([0-9]{1,4}))?(?:/([0-9]{1,4}))?")
 _CRON_RANGE = re.compile(r"(\*|[0-9]{1,2})(?:-([0-9]{1,2}))?(?:/([0-9]{1,2}))?")
 
@@ -131,12 +134,17 @@ def _cron_as_written(text: str) -> Fields:
             if not low <= first <= int(end or first) <= high:
                 raise _bad(text)
     minute, hour, day, month, weekday = fields
+    # with a day of the week as well, cron runs on either
+    if weekday == "*" and "*" not in month + day:
+        of_months, of_days = (_values(field.replace("-", ".."), 1, 31) for field in (month, day))
+        if _never(of_months, of_days):
+            raise _bad(text, ": that day never comes")
     return minute, hour, day, month, weekday
 
 
 def _cron_calendar(text: str) -> Fields:
     weekdays, (year, month, day), (hour, minute, second) = _calendar(text)
-    if year != "*" or int(second or "x", 36) != 0:
+    if year != "*" or set(second) != {"0"}:
         raise _bad(text, " that cron can keep: it knows no years and no seconds")
     if weekdays and day != "*":
         raise _bad(text, " that cron can keep: it takes days of the week or of the month, not both")
@@ -180,7 +188,33 @@ def _calendar(text: str) -> tuple[list[str], list[str], list[str]]:
     good = all(_fits(*both) for both in zip([*date, *clock], limits, strict=True))
     if words or days is None or not good:
         raise _bad(text)
+    _check_comes(text, date)
     return days, date, clock
+
+
+def _check_comes(text: str, date: list[str]) -> None:
+    """Refuse 30 February and years that are over: it would be a schedule that never runs."""
+    year, month, day = date
+    this = time.gmtime().tm_year
+    over = year != "*" and max(_values(year, 1970, 2199)) < this
+    if over or _never(_values(month, 1, 12), _values(day, 1, 31)):
+        raise _bad(text, ": that day never comes")
+
+
+def _never(months: set[int], days: set[int]) -> bool:
+    return min(days) > max(_LENGTHS[month - 1] for month in months)
+
+
+def _values(component: str, low: int, high: int) -> set[int]:
+    """All that a component stands for, which was checked; a single value with a step goes on."""
+    if component == "*":
+        return set(range(low, high + 1))
+    found: set[int] = set()
+    for part in component.split(","):
+        begin, end, step = _parts(part)
+        last = end if end is not None else high if step else begin
+        found.update(range(begin, last + 1, step or 1))
+    return found
 
 
 def _fits(component: str, limits: tuple[int, int]) -> bool:

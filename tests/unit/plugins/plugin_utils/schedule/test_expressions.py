@@ -80,6 +80,7 @@ def test_bad_ones_are_errors(text: object) -> None:
 
 
 UNKNOWN = ["sometimes", "24:00", "3:60", "*-13-1", "*-*-32 00:00", "Mon..", "Fri..Mon", "Foo 3:00"]
+UNKNOWN += ["*-02-30 00:00", "*-4,6-31", "2020-*-* 3:00", "2010..2020-1-1"]
 UNKNOWN += ["5..1:00", "00/0:00", "3:00 Mon", "*", "1-2-3-4 0:0", "1:2:3:4", "0 3 * * *", "::"]
 
 
@@ -91,6 +92,7 @@ def test_what_is_no_calendar_expression(text: str) -> None:
 
 CANNOT = ["7h", "45m", "2d", "2w", "90m", "2030-*-* 3:00", "3:00:30", "Mon *-*-1 3:00"]
 CANNOT += ["*-*~1 3:00", "3:00 UTC", "60 3 * * *", "0 3 * * mon", "0 3 * *", "*/0 * * * *"]
+CANNOT += ["*:*:*", "0:0:0/30", "0:0:0,30", "0:0:0..5", "0 0 30 2 *", "0 0 31 4-6/2,11 *"]
 CANNOT += ["1/2 * * * *", "*-5 * * * *", "5-1 * * * *", "0 3 * * 8", "0 3 0 * *"]
 
 
@@ -98,3 +100,13 @@ CANNOT += ["1/2 * * * *", "*-5 * * * *", "5-1 * * * *", "0 3 * * 8", "0 3 0 * *"
 def test_what_cron_cannot_keep(text: str) -> None:
     with pytest.raises(InvalidInput, match="mirror_schedule"):
         read_schedule(text).cron("host")
+
+
+@pytest.mark.parametrize("text", ["*-02-29 3:00", "*-2,3-30 3:00", "2020/1-*-* 3:00"])
+def test_what_comes_now_and_then(text: str) -> None:
+    check_calendar(text)
+
+
+@pytest.mark.parametrize("text", ["0 0 29 2 *", "0 0 31 4,5 *", "0 0 30 2 1", "0 0 31 */4 *"])
+def test_what_comes_now_and_then_by_cron(text: str) -> None:
+    assert " ".join(read_schedule(text).cron("host")) == text
