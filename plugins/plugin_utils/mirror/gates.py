@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from ansible.parsing.dataloader import DataLoader
 
@@ -138,33 +139,47 @@ class Candidates:
     """Which entries the images of a result come from; of several the gates of all count."""
 
     def __init__(self, plan: Values) -> None:
-        self._options: Values = plan["options"]
         self._by_place: dict[str, Entries] = {}
-        self._others: Entries = []
+        # by their repositories: each image of many would be held against all patterns else
+        self._by_names: dict[tuple[str, str], list[tuple[Values, Any]]] = {}
         for entry in plan["entries"]:
             if not entry["wanted"]:
                 continue
             for place in entry["places"]:
                 self._by_place.setdefault(place, []).append(entry)
             if entry["by_pattern"] or any("@" in place for place in entry["places"]):
-                self._others.append(entry)
-        self._read: dict[int, list[Any]] = {}
+                for one in read(entry["image"], plan["options"]):
+                    self._by_names.setdefault(_names(one), []).append((entry, one))
 
     def of(self, image: Values) -> Entries:
         """At least one, unless the image is none of this plan."""
         found = list(self._by_place.get(str(image.get("destination")), ()))
-        for entry in self._others:
-            if entry not in found and self._selects(entry, image):
+        others = [*self._by_names.get(_names_of(image), ()), *self._by_names.get(_ANY, ())]
+        for entry, one in others:
+            if not any(entry is known for known in found) and stands_for(one, image):
                 found.append(entry)
         return found
 
-    def _selects(self, entry: Values, image: Values) -> bool:
-        if id(entry) not in self._read:
-            self._read[id(entry)] = read(entry["image"], self._options)
-        return any(_stands_for(one, image) for one in self._read[id(entry)])
+
+#: an entry for all that is in a bundle
+_ANY = ("", "")
 
 
-def _stands_for(declared: Any, image: Values) -> bool:
+def _names(declared: Any) -> tuple[str, str]:
+    if isinstance(declared, Everything):
+        return _ANY
+    one: Declared = declared.base if isinstance(declared, Several) else declared
+    return (one.source.name if one.source else "-", one.destination.name)
+
+
+def _names_of(image: Values) -> tuple[str, str]:
+    source = str(image.get("source") or "")
+    name = parse_reference(source).name if source else "-"
+    return (name, parse_reference(str(image.get("destination"))).name)
+
+
+def stands_for(declared: Any, image: Values) -> bool:
+    """Whether an image of a result is one of those that an entry declares."""
     source, destination = str(image.get("source") or ""), str(image.get("destination"))
     if isinstance(declared, Everything):
         return source.startswith(f"{declared.base.source}:")
@@ -239,7 +254,14 @@ def scrubber(registries: Any) -> Scrubber:
         if isinstance(entry, Mapping):
             scrub.add(*(str(entry[key]) for key in ("token", "identity_token") if entry.get(key)))
             scrub.add_login(str(entry.get("username") or ""), str(entry.get("password") or ""))
+            scrub.add(_password_of(str(entry.get("proxy") or "")))
     return scrub
+
+
+def _password_of(proxy: str) -> str:
+    """That in the address of a proxy."""
+    login = proxy.rpartition("@")[0].rpartition("//")[2]
+    return unquote(login.partition(":")[2])
 
 
 def verdict(result: Any, task: Any, scrub: Scrubber) -> str:

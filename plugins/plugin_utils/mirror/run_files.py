@@ -84,7 +84,9 @@ def _report(template: str, ran: list[Ran], finished: float) -> str:
     earlier = report_dates.earlier(template)[:_MOST_READ] or [path]
     parts = [_part(one) for one in ran]
     model = reports.whole_report(parts, since.as_time(finished))
-    since.remember(model, since.read(earlier))
+    images = (image for part in parts for image in part["images"])
+    places = {str(image.get("destination")) for image in images}
+    since.remember(model, since.read(earlier, places))
     files.write(path, reports.rendered(path, model))
     return path
 

@@ -10,6 +10,7 @@ Nothing else is kept for it: a report says of each image since when, and the nex
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from html.parser import HTMLParser
@@ -19,6 +20,7 @@ _SIZE_LIMIT = 64 << 20
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 #: reasons with which an image came to its place in the run itself
 _NEW = ("absent", "digest_differs")
+_TIME = re.compile(r"<time\s[^<>]*>")
 
 
 class Since(NamedTuple):
@@ -37,9 +39,13 @@ def as_time(seconds: float) -> str:
     return time.strftime(_FORMAT, time.gmtime(seconds))
 
 
-def read(paths: Iterable[str]) -> Memory:
-    """By destination, of the first report that tells; what can't be read tells nothing."""
+def read(paths: Iterable[str], wanted: Iterable[str] | None = None) -> Memory:
+    """By destination, of the first report that tells; what can't be read tells nothing.
+
+    ``wanted``: the destinations that are asked about; no more is read than these need.
+    """
     found: Memory = {}
+    missing = None if wanted is None else set(wanted)
     for path in paths:
         try:
             with open(path, encoding="utf-8", errors="replace") as file:
@@ -50,6 +56,8 @@ def read(paths: Iterable[str]) -> Memory:
         for destination, one in entries.items():
             if _is_time(one.time):
                 found.setdefault(destination, one)
+        if missing is not None and missing <= found.keys():
+            break
     return found
 
 
@@ -125,7 +133,9 @@ class _Times(HTMLParser):
 def _of_html(text: str) -> Memory:
     parser = _Times()
     try:
-        parser.feed(text)
+        # only these: a page has a hundred times as much; text in it has no < of its own
+        for found in _TIME.finditer(text):
+            parser.feed(found.group())
     except (ValueError, AssertionError):  # of what is no page
         return {}
     return parser.found

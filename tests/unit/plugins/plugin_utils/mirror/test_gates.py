@@ -557,3 +557,29 @@ def test_check_mode_says_that_no_gate_was_run(tmp_path: Path) -> None:
     assert tagging.foretold(found) == ""
     many = [{"destination": str(n), "gate": "not_run"} for n in range(7)]
     assert "0, 1, 2, 3, 4 and 2 more, which" in tagging.foretold({"images": many})
+
+
+def test_an_image_is_held_against_the_entries_of_its_repository_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each of a thousand would be held against a thousand patterns."""
+    write(tmp_path, gate=TASKS)
+    names = [f"app{number}" for number in range(50)]
+    entries = [{"source": f"docker.io/library/{name}", "tags": ["1.x"]} for name in names]
+    found = plan(tmp_path, images=entries, gate_tasks="gate.yml")
+    asked, real = [], gates.stands_for
+    monkeypatch.setattr(gates, "stands_for", lambda *both: asked.append(1) or real(*both))
+    images = [
+        {**image(name), "source": f"docker.io/library/{name}:1.2"}
+        | {"destination": f"{HOME}/library/{name}:1.2"}
+        for name in names
+    ]
+    assert len(list(gates.waiting(found, result(*images), "token"))) == len(names) == len(asked)
+
+
+def test_the_password_of_a_proxy_is_struck_out() -> None:
+    logins = [{"name": "r", "proxy": "http://me:c%40nary@proxy.example.com:3128"}]
+    said = {"msg": "no way by me:c@nary@proxy or c%40nary"}
+    assert gates.verdict(said, {}, gates.scrubber(logins)).endswith(
+        "by me:********@proxy or ********"
+    )

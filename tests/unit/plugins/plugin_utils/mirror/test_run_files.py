@@ -165,6 +165,21 @@ def test_earlier_reports_tell_what_the_newest_doesn_t(tmp_path: Path) -> None:
     assert told(path) == {"r/a:1": ("a", "21", True)}
 
 
+def test_no_more_of_them_are_read_than_are_needed(tmp_path: Path) -> None:
+    template = tmp_path / "r-{date}.html"
+    for day in range(3):
+        when = NOON + day * DAY
+        (path,) = wrote(ran(template, image("a:1"), began=when), finished=when)
+
+    def paths() -> Any:
+        yield path
+        raise AssertionError("the newest tells all")
+
+    assert set(since.read(paths(), ["r/a:1"])) == {"r/a:1"}
+    with pytest.raises(AssertionError):
+        since.read(paths(), ["r/a:1", "r/b:1"])
+
+
 @pytest.mark.parametrize(
     "content",
     [
