@@ -17,6 +17,11 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.reference
 from ansible_collections.imagesync.registry.plugins.module_utils.model.version_range import (
     parse_wildcard,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
+    Declared,
+    Everything,
+    Several,
+)
 
 from .entries import Item, normalise
 from .gather import Written
@@ -25,6 +30,7 @@ from .values import text_list
 
 Matches = Callable[[Item], bool]
 _SELECTING = {"tags", "filter"}
+_ASKED = "mirror_one_image"
 
 
 def without(items: list[Item], excluded: Any, problems: list[str]) -> list[Item]:
@@ -91,7 +97,7 @@ def asked_for(
     One that is declared is what its declaration says, and a tag of a repository from which tags
     are selected is by the rules of that entry: who asks decides about nothing but that.
     """
-    found = normalise([Written("mirror_one_image", asked)], problems)
+    found = normalise([Written(_ASKED, asked)], problems)
     if not found or found[0].reference is None:
         return items, ""
     wanted = found[0].reference
@@ -108,6 +114,26 @@ def asked_for(
     image = {key: value for key, value in origin.image.items() if key not in _SELECTING}
     one = origin._replace(image={**image, "source": found[0].source})
     return [one, *(other for other in items if other is not origin)], origin.label
+
+
+def check_nothing_replaced(items: list[Item], asked: str, problems: list[str]) -> None:
+    """Refuses what somebody asks for, and nobody has declared, in the place of what is selected.
+
+    The rules of those entries, as their gates, would be gone round: by the image of another
+    registry under the same path, or by a digest under one of their tags.
+    """
+    if not asked.startswith(_ASKED):
+        return
+    wanted = next(item for item in items if item.label == asked)
+    places = {p.destination.name for p in wanted.parsed if isinstance(p, Declared) if p.place[1]}
+    for item in items:
+        selecting = (p for p in item.parsed if isinstance(p, Several))
+        theirs = (p.base.destination.name for p in selecting if not isinstance(p, Everything))
+        if not places.isdisjoint(theirs):
+            problems.append(
+                f"{asked}: {item.label} mirrors to its place by rules of its own, "
+                "and this isn't among what it selects"
+            )
 
 
 def only(items: Iterable[Item], chosen: Any, problems: list[str]) -> list[bool]:

@@ -46,6 +46,7 @@ def make_plan(
         items, asked = choosing.asked_for(items, asked, problems)
     if where:
         items = entries.place(items, where, options, problems)
+        choosing.check_nothing_replaced(items, asked or "", problems)
         items = entries.each_once(items, problems)
     wanted = choosing.only(items, variables.get("mirror_only"), problems)
     if asked:

@@ -74,3 +74,19 @@ def test_by_digest_and_what_is_to_be_gone(tmp_path: Path) -> None:
         asked(tmp_path, "quay.io/team/app:1", pinned)
     gone = {"destination": "team/old-new:1", "state": "absent"}
     assert asked(tmp_path, "quay.io/team/new:1", gone)["places"] == [f"{HOME}/team/new:1"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "evil.example.com/team/web:5",
+        "evil.example.com/team/app:1",
+        f"quay.io/team/web:5@{DIGEST}",
+        f"quay.io/team/app:1@{DIGEST}",
+    ],
+)
+def test_nothing_declared_is_replaced(tmp_path: Path, source: str) -> None:
+    """Neither by the image of another registry nor by a digest: no gate has seen these."""
+    exact = {"source": "quay.io/team/app:1", **OWN}
+    with pytest.raises(InvalidInput, match=r"^mirror_one_image "):
+        asked(tmp_path, source, exact, SEVERAL)
