@@ -49,6 +49,9 @@ NEED_CORE = (
     "tools",
 )
 
+# Unit tests of what is the same on every Python.
+ONCE = ("documents", "tools")
+
 Work = Callable[[Stage], None]
 
 
@@ -300,6 +303,8 @@ class Plan:
         if environment is not self.newest:
             arguments.append("--hypothesis-profile=few")
             more["FUZZ_EXAMPLES"] = "8"
+        elif environment is not self.newest:
+            arguments += [f"--ignore=tests/unit/{name}" for name in ONCE]
         title = f"unit tests on Python {environment.python.version}"
         work = self._pytest(environment, *arguments, more=more)
         return Stage(f"unit-{environment.name}", title, work, (f"env-{environment.name}",))
@@ -308,8 +313,9 @@ class Plan:
         """``through_ansible``: of what starts Ansible ``all`` or the ``first`` of each file."""
         python = environment.python
         title = f"system tests with ansible-core {python.core} on Python {python.version}"
-        # Two processes, and nothing beside them: some of these tests look at the clock.
-        options = ["-n", "2", "--dist", "worksteal"]
+        # Nothing beside them, as some of these tests look at the clock. Three processes for two
+        # places: most tests wait now and then.
+        options = ["-n", "3", "--dist", "worksteal"]
         if through_ansible:
             title = f"those that start Ansible, with {python.core} on Python {python.version}"
             options.append(f"--through-ansible={through_ansible}")
