@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--through-ansible",
         choices=("all", "first"),
-        help="only tests that start Ansible; first: of each file only the first one",
+        help="only tests that start Ansible; first: the first of each file that isn't any_core",
     )
 
 
@@ -33,6 +33,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     kept = [item for item in items if any(map(starts_ansible, _functions(item)))]
     if which == "first":
+        kept = [item for item in kept if not item.get_closest_marker("any_core")]
         kept = list({item.path: item for item in reversed(kept)}.values())[::-1]
     left = [item for item in items if item not in kept]
     config.hook.pytest_deselected(items=left)

@@ -21,6 +21,8 @@ from tests.support.sides import Side
 from tests.support.signatures import Story
 from tests.support.sync import sync
 
+pytestmark = pytest.mark.any_core
+
 BASE = "org.imagesync.bundle.base"
 
 

@@ -18,6 +18,8 @@ from tests.support.playbook import run_tasks
 from tests.support.sides import Side, Sides
 from tests.support.sync import foretold_then_done, sync
 
+pytestmark = pytest.mark.any_core
+
 REPOSITORIES, TAGS = 10, 20
 HEADS = Counter({("HEAD", "manifest"): REPOSITORIES * TAGS})
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+import pytest
 import yaml
 
 from tests.support import cosign, images, layouts, push, skopeo
@@ -25,6 +26,8 @@ from tests.support.playbook import run_playbook
 from tests.support.registries import DockerRegistry
 from tests.support.signing import sign
 from tests.support.sync import sync
+
+pytestmark = pytest.mark.any_core
 
 PLUGINS = Path(__file__).resolve().parents[2] / "plugins"
 SHOWN = (

@@ -16,6 +16,8 @@ from tests.support import images, push, skopeo
 from tests.support.playbook import run_playbook
 from tests.support.registries import DockerRegistry
 
+pytestmark = pytest.mark.any_core
+
 ROOT = Path(__file__).resolve().parents[2]
 HOME = "localhost:5000"
 NAMES = ("library/busybox:1.36", "prometheus/prometheus:v2.54.1")

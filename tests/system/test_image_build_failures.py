@@ -27,6 +27,8 @@ from tests.support.registries import MakeRegistry
 from tests.support.sides import Side, Sides
 from tests.support.waiting import wait_until
 
+pytestmark = pytest.mark.any_core
+
 BUILD = "imagesync.registry.image_build"
 #: shows all processes that it sees, as anybody on the host could
 SPY = "RUN cat /proc/[0-9]*/cmdline > /seen"

@@ -19,6 +19,8 @@ from tests.support.playbook import run_tasks
 from tests.support.sides import IN_SYNC, Sides
 from tests.support.sync import foretold_then_done, sync
 
+pytestmark = pytest.mark.any_core
+
 Entry = dict[str, Any]
 
 

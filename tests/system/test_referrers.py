@@ -33,6 +33,8 @@ from tests.support.signatures import (
 from tests.support.strict_registry import StrictRegistry
 from tests.support.sync import blobs, foretold_then_done, sync
 
+pytestmark = pytest.mark.any_core
+
 KINDS = ("api", "tags")
 MakeSides = Callable[[str, str], Sides]
 

@@ -20,6 +20,8 @@ from tests.support.sides import Side, Sides
 from tests.support.strict_registry import StrictRegistry
 from tests.support.sync import foretold_then_done, sync
 
+pytestmark = pytest.mark.any_core
+
 COSIGN = (".sig", ".att", ".sbom")
 
 
