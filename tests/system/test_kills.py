@@ -59,8 +59,11 @@ class Killer:
             return None
         with self._lock:
             self._seen += 1
-            if self._seen != self.number:
+            if self._seen < self.number:
                 return None
+            if self._seen > self.number:  # it comes from one who is being killed: too late
+                record.fault = "too late"
+                return Fault("", "rst_before")
             self.hit = record
         assert self.victim
         record.fault = f"killed, {self.when}"
