@@ -49,8 +49,8 @@ SCRIPTS = {
 }
 #: what `make test` says of what it leaves out
 WHOLE = (
-    "sanity and most system tests with older versions of ansible-core, and targets between the "
-    "oldest and the controllers: make test-matrix"
+    "sanity and most system tests with older versions of ansible-core, unit tests of the engine "
+    "on Pythons between the oldest and the newest: make test-matrix"
 )
 
 

@@ -51,6 +51,12 @@ NEED_CORE = (
 
 # Unit tests of what is the same on every Python.
 ONCE = ("documents", "tools")
+# Those of what knows nothing of Ansible: on the oldest and the newest Pythons, and between these
+# in the matrix.
+ENGINE = (
+    "fuzz",
+    *(f"plugins/module_utils/{name}" for name in ("model", "stores", "sync", "transport")),
+)
 
 Work = Callable[[Stage], None]
 
@@ -105,6 +111,7 @@ class Plan:
     def _before_the_system_tests(
         self, sanity: list[Environment], targets: list[Environment], whole: bool
     ) -> list[Stage]:
+        between = self.controllers[1:-1]
         return [
             self.programs(),
             *self._environments(self.newest, self.tools, *self.controllers[1:], *targets),
@@ -112,7 +119,7 @@ class Plan:
             *self._sanity(sanity, whole),
             *self._format_lint_types(),
             *self._packaging(),
-            *[self._unit(environment) for environment in self.controllers + targets],
+            *[self._unit(e, whole or e not in between) for e in self.controllers + targets],
             *self._integration(whole),
         ]
 
@@ -294,7 +301,8 @@ class Plan:
 
         return work
 
-    def _unit(self, environment: Environment) -> Stage:
+    def _unit(self, environment: Environment, whole: bool = True) -> Stage:
+        """``whole``: also of what knows nothing of Ansible."""
         arguments = ["tests/unit"]
         if not environment.python.core:
             arguments += [f"--ignore-glob=*/unit/{name}" for name in NEED_CORE]
@@ -303,8 +311,9 @@ class Plan:
         if environment is not self.newest:
             arguments.append("--hypothesis-profile=few")
             more["FUZZ_EXAMPLES"] = "8"
-        elif environment is not self.newest:
             arguments += [f"--ignore=tests/unit/{name}" for name in ONCE]
+        if not whole:
+            arguments += [f"--ignore=tests/unit/{name}" for name in ENGINE]
         title = f"unit tests on Python {environment.python.version}"
         work = self._pytest(environment, *arguments, more=more)
         return Stage(f"unit-{environment.name}", title, work, (f"env-{environment.name}",))
