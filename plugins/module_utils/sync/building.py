@@ -11,7 +11,6 @@ digest that was hashed, and the result is pushed as any other image, its tag las
 from __future__ import annotations
 
 import platform as machine
-import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +20,6 @@ from ..model.errors import Cancelled, ImageSyncError, InvalidInput
 from ..model.manifest import Manifest
 from ..model.platforms import Platform, parse_platform
 from ..model.reference import parse_reference
-from ..model.sizes import format_span
 from ..stores.build_context import BuildContext
 from ..stores.build_folder import BuildFolder
 from ..stores.places import Places
@@ -41,7 +39,7 @@ from .build_steps import CONTEXT, BuildSteps, Manner
 from .declared import read_images
 from .outcome import Report
 from .reading import Opener
-from .run import Stop, sync
+from .run import Stop, end_after, sync
 
 #: what Python calls processors, and images do
 _MACHINES = {
@@ -65,7 +63,7 @@ def build(
 ) -> dict[str, Any]:
     """The fields of the result. Raises ImageSyncError; then the tag is as it was."""
     job = _Job(order, manner, settings, stop)
-    timer = _deadline(manner.deadline, stop)
+    timer = end_after(manner.deadline, stop)
     try:
         return job.run(check_mode)
     except Cancelled:
@@ -252,17 +250,6 @@ class _Job:
         told = [*self.network.warnings(), *self._warnings]
         told += [warning for report in self._reports for warning in report.warnings]
         return list(dict.fromkeys(told))
-
-
-def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:
-    """Ends the build when the time is up."""
-    if seconds is None:
-        return None
-    why = f"the deadline of {format_span(seconds)} was reached"
-    timer = threading.Timer(seconds, stop.request, (why,))
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def _diff(image: str, inputs: Inputs, present: Present | None, reason: str) -> dict[str, str]:

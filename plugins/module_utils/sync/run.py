@@ -145,7 +145,7 @@ class _Call:
         )
 
     def run(self) -> None:
-        self._timer = _deadline(self._limits.deadline, self._stop)
+        self._timer = end_after(self._limits.deadline, self._stop)
         try:
             self._images = self._expansion.run(self._workers, self._failed)
             if self._network.pace.cancelled:
@@ -326,8 +326,8 @@ def _signed_by(entry: Entry) -> tuple[str, ...]:
     return (entry.base if isinstance(entry, Several) else entry).signed_by
 
 
-def _deadline(seconds: float | None, stop: Stop) -> threading.Timer | None:
-    """Ends the call when the time is up."""
+def end_after(seconds: float | None, stop: Stop) -> threading.Timer | None:
+    """Ends the call when the time is up; None for no limit. Cancel it when the call is done."""
     if seconds is None:
         return None
     why = f"the deadline of {format_span(seconds)} was reached"
