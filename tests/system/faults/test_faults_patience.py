@@ -256,8 +256,8 @@ def test_the_end_of_the_run_is_seen_while_a_body_trickles(
     """Neither a deadline nor SIGTERM has to wait for the source."""
     judge.given(images.image("ended", size=3 << 20))
     fault = judge.source.inject("GET .*/blobs/", "slow", 1, pause=0.05)
-    given = run._deadline
-    monkeypatch.setattr(run, "_deadline", lambda _seconds, stop: given(0.7, stop))
+    given = run.end_after
+    monkeypatch.setattr(run, "end_after", lambda _seconds, stop: given(0.7, stop))
     began = time.monotonic()
     result = judge.run(deadline=1)
     assert fault.hits and result["reason"] == "not_done"
