@@ -85,7 +85,7 @@ class Plan:
         return [
             *self._environments(self.tools, self.newest),
             *self._format_lint_types(),
-            self._unit(self.newest),
+            self._unit(self.newest, new_examples=True),
         ]
 
     def test(self) -> list[Stage]:
@@ -301,7 +301,9 @@ class Plan:
 
         return work
 
-    def _unit(self, environment: Environment, whole: bool = True) -> Stage:
+    def _unit(
+        self, environment: Environment, whole: bool = True, new_examples: bool = False
+    ) -> Stage:
         """``whole``: also of what knows nothing of Ansible."""
         arguments = ["tests/unit"]
         if not environment.python.core:
@@ -312,6 +314,8 @@ class Plan:
             arguments.append("--hypothesis-profile=few")
             more["FUZZ_EXAMPLES"] = "8"
             arguments += [f"--ignore=tests/unit/{name}" for name in ONCE]
+        elif not new_examples:
+            arguments.append("--hypothesis-profile=same")
         if not whole:
             arguments += [f"--ignore=tests/unit/{name}" for name in ENGINE]
         title = f"unit tests on Python {environment.python.version}"

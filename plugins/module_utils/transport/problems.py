@@ -53,7 +53,7 @@ def read_complaint(answer: Answer, secrets: tuple[str, ...] = ()) -> Complaint:
         document = json.loads(body)
         errors = document["errors"] if isinstance(document, dict) else []
         found = [error for error in errors if isinstance(error, dict)][:5]
-        codes = tuple(clean(str(error.get("code", "")), 60) for error in found)
+        codes = tuple(_shown(error.get("code", ""), secrets, 60) for error in found)
         texts = [_one(error, secrets) for error in found]
     except (ValueError, KeyError, TypeError, RecursionError):
         if any(sign in body for sign in _HTTPS):
@@ -64,18 +64,18 @@ def read_complaint(answer: Answer, secrets: tuple[str, ...] = ()) -> Complaint:
 
 
 def _one(error: dict[str, object], secrets: tuple[str, ...]) -> str:
-    """One error. Masked before it is cut, so that no part of a secret is left at the end."""
-    code = clean(str(error.get("code") or ""), 60)
-    message = clean(mask(str(error.get("message") or ""), secrets), 200)
+    code = _shown(error.get("code"), secrets, 60)
+    message = _shown(error.get("message"), secrets, 200)
     # the detail of these repeats what was asked
     detail = None if code in _PLAIN else error.get("detail")
-    if isinstance(detail, (dict, list)) and detail:
-        detail = json.dumps(detail)
-        secrets = (*secrets, *(json.dumps(secret)[1:-1] for secret in secrets))
-    extra = ""
-    if detail and str(detail) != message:
-        extra = f" ({clean(mask(str(detail), secrets), 160)})"
+    extra = f" ({_shown(detail, secrets, 160)})" if detail and str(detail) != message else ""
     return f"{code}: {message}{extra}" if code and message else f"{code or message}{extra}"
+
+
+def _shown(value: object, secrets: tuple[str, ...], limit: int) -> str:
+    """What a field holds. Masked before it is cut: no part of a secret is left at the end."""
+    text = json.dumps(value) if isinstance(value, (dict, list)) and value else str(value or "")
+    return clean(mask(text, secrets), limit)
 
 
 def problem_of(

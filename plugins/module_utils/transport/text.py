@@ -25,10 +25,11 @@ def clean(text: str, limit: int = 300) -> str:
 
 
 def mask(text: str, secrets: tuple[str, ...]) -> str:
-    """``text`` with each of ``secrets`` replaced: a server may repeat what it was sent."""
+    """``text`` with each of ``secrets`` replaced: a server may repeat them, also in JSON."""
     for secret in secrets:
-        if secret:
-            text = text.replace(secret, "********")
+        for form in (secret, json.dumps(secret)[1:-1]):
+            if form:
+                text = text.replace(form, "********")
     return text
 
 

@@ -151,7 +151,7 @@ def test_advice_for_401_depends_on_whether_there_is_a_login() -> None:
         (errors("A", detail=[]), ("A",), "A: no"),
         ({"errors": [{"code": "A"}]}, ("A",), "A"),
         ({"errors": [{"message": "only"}]}, ("",), "only"),
-        ({"errors": [{"code": 5, "message": ["x"]}]}, ("5",), "5: ['x']"),
+        ({"errors": [{"code": 5, "message": ["x"]}]}, ("5",), '5: ["x"]'),
         ({"errors": [None, "text", {"code": "A"}]}, ("A",), "A"),
         ({"errors": None}, (), '{"errors": null}'),
         ({"errors": []}, (), ""),
@@ -198,9 +198,14 @@ def test_secrets_are_masked_wherever_they_stand(secret: str, before: int) -> Non
         errors("UNKNOWN", message=echo),
         errors("UNKNOWN", detail=echo),
         errors("UNKNOWN", detail={"you sent": [echo]}),
+        errors("UNKNOWN", message={"you sent": [echo]}),
+        {"errors": [{"code": echo}]},
+        {"errors": [{"code": {"you sent": [echo]}}]},
+        {"you sent": [echo]},
         echo,
     ):
-        text = str(problem(400, body, (secret, "other")))
+        found = problem(400, body, (secret, "other"))
+        text = f"{found} {found.codes}"
         shown = (secret, secret[: len(secret) // 2], json.dumps(secret)[1:-1])
         assert not any(part in text for part in shown), text
 
