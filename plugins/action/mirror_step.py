@@ -279,9 +279,11 @@ class ActionModule(ActionBase):
         changed = False
         if plan["lock_path"] and isinstance(result.get("lock"), Mapping):
             try:
-                changed = files.save_lock(
+                changed, warnings = files.save_lock(
                     plan["lock_path"], plan["lock"], result["lock"], self._task.check_mode
                 )
+                for warning in warnings:
+                    self._display.warning(f"{plan['host']}: {warning}")
             except InvalidInput as error:
                 problem = "\n".join(line for line in (problem, str(error)) if line)
         return {

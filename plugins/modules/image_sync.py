@@ -411,7 +411,8 @@ options:
         replaced at the end, if something changed. It has no times in it, so that Git shows what moved.
       - An entry appears or changes when its image is at the destination. It stays while the image is there, also when it
         isn't declared any more, and goes when O(prune=lock) deletes that.
-      - A lock belongs to one task.
+      - A lock belongs to one task. What another run writes into the file at the same time isn't lost, and not pruned;
+        where both change the same entry, there is a warning.
     type: path
   lock:
     description:

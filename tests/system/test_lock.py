@@ -14,6 +14,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.locking import Locking
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.removal import Removal
 from tests.support import images, push
 from tests.support.artifacts import attested_index
 from tests.support.faults import ALWAYS
@@ -277,3 +279,77 @@ def test_a_cut_off_run_locks_what_is_done(sides: Sides, lock: Path) -> None:
     result = sync(images=[_entry(sides), _entry(sides, "2")], lock_file=str(lock), retries=0)
     assert fault.hits and result["failed"]
     assert list(_locked(lock)) == [sides.destination.ref()]
+
+
+def _meanwhile(monkeypatch: pytest.MonkeyPatch, owner: type, step: str, done: Any) -> None:
+    """``done`` is called once, when a run has come to a step."""
+    own = getattr(owner, step)
+
+    def at_last(self: Any, *args: Any) -> Any:
+        monkeypatch.setattr(owner, step, own)
+        done()
+        return own(self, *args)
+
+    monkeypatch.setattr(owner, step, at_last)
+
+
+def test_two_runs_at_once_lose_nothing_of_each_other(
+    sides: Sides, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tag in ("1", "2", "3"):
+        sides.source.push(images.image(tag), tag)
+    sync(images=[_entry(sides)], lock_file=str(lock))
+    new = sides.source.push(images.image("moved"), "1")
+    _meanwhile(
+        monkeypatch,
+        Locking,
+        "save",
+        lambda: sync(images=[_entry(sides), _entry(sides, "2")], lock_file=str(lock)),
+    )
+    result = sync(images=[_entry(sides), _entry(sides, "3")], lock_file=str(lock))
+    assert [*_locked(lock)] == [sides.destination.ref(tag) for tag in ("1", "2", "3")]
+    assert _locked(lock)[sides.destination.ref()]["digest"] == new.digest
+    assert result["lock"]["images"] == _locked(lock)
+    assert result["warnings"] == [] and result["diff"][1]["after"] == lock.read_text()
+    assert sorted(os.listdir(lock.parent)) == [lock.name]
+
+
+def test_what_another_run_locks_meanwhile_is_not_pruned(
+    sides: Sides, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor what it has locked without a tag, which nothing else would keep."""
+    old = sides.source.push(images.image("old"), "1")
+    sides.source.push(images.image("2"), "2")
+    sync(images=[_entry(sides), _entry(sides, "2")], lock_file=str(lock))
+    new = sides.source.push(images.image("new"), "1")
+    by_digest = {"source": sides.source.ref(old.digest), "destination": sides.destination.ref("")}
+    _meanwhile(
+        monkeypatch,
+        Removal,
+        "run",
+        lambda: sync(images=[by_digest], lock_file=str(lock)),
+    )
+    result = sync(images=[_entry(sides)], lock_file=str(lock), prune="lock")
+    assert [gone["destination"] for gone in result["pruned"]] == [sides.destination.ref("2")]
+    assert set(_locked(lock)) == {sides.destination.ref(), sides.destination.ref(old.digest)}
+    assert sides.destination.digest(old.digest) == old.digest
+    assert sides.destination.digest() == new.digest
+
+
+def test_a_lock_that_is_damaged_meanwhile(
+    sides: Sides, lock: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for tag in ("1", "2"):
+        sides.source.push(images.image(tag), tag)
+    sync(images=[_entry(sides, "2")], lock_file=str(lock))
+    _meanwhile(monkeypatch, Removal, "run", lambda: lock.write_text("<<<<<<< HEAD"))
+    result = sync(images=[_entry(sides)], lock_file=str(lock), prune="lock")
+    assert result["failed"] and "at their places nevertheless" in result["msg"]
+    assert "pruning failed" in result["msg"] and result["pruned"] == []
+    assert lock.read_text() == "<<<<<<< HEAD"
+    assert sides.destination.tags() == ["1", "2"]
+    # its own change is no change of the lock
+    sync(images=[_entry(sides)], lock={})
+    lock.unlink()
+    _meanwhile(monkeypatch, Locking, "save", lambda: lock.write_text("{"))
+    assert not sync(images=[_entry(sides)], lock_file=str(lock))["changed"]

@@ -36,6 +36,16 @@ class Locked(NamedTuple):
     platforms: tuple[str, ...] = ()
 
 
+class Disputed(NamedTuple):
+    """Destinations whose entries two runs have changed, each in its way.
+
+    ``ours``: where it is now as we say; ``theirs``: where we took out what they have written.
+    """
+
+    ours: list[str]
+    theirs: list[str]
+
+
 class Lock:
     """Images by their destination (a full reference), and how they were at first."""
 
@@ -47,6 +57,24 @@ class Lock:
     def changed(self) -> bool:
         """Whether an entry appeared, changed or went."""
         return self.images != self.before
+
+    def rebase(self, now: Lock) -> Disputed:
+        """Makes its changes in what the document is ``now``, and so keeps what others changed."""
+        merged, disputed = dict(now.images), Disputed([], [])
+        for destination in sorted({*self.before, *self.images}):
+            old, own = self.before.get(destination), self.images.get(destination)
+            other = now.images.get(destination)
+            if own in (old, other):
+                continue
+            if own is None and other != old:  # what they put there isn't what we took away
+                disputed.theirs.append(destination)
+            elif own is None:
+                merged.pop(destination)
+            else:
+                merged[destination] = own
+                disputed.ours.extend([destination] if other != old else [])
+        self.images, self.before = merged, dict(now.images)
+        return disputed
 
     def references(self) -> Iterator[str]:
         """All that it names."""

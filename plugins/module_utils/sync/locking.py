@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ..model.errors import InvalidInput
 from ..model.lock import Lock, Locked
-from ..model.reference import parse_reference
+from ..model.reference import Reference, parse_reference
 from .declared import Everything, Several
 from .image import Image
 from .lock_file import LockFile
@@ -63,10 +63,31 @@ class Locking(NamedTuple):
             )
         return found
 
-    def save(self) -> None:
-        """Writes the file, if there is one and something changed; raises InvalidInput."""
-        if self.file and self.lock and self.lock.changed:
-            self.file.write(self.lock)
+    def others(self) -> tuple[Reference, ...]:
+        """What another run has put into the file, or changed there, since it was read.
+
+        Raises InvalidInput where it can't be read any more.
+        """
+        now = self.file.load() if self.file and self.lock else None
+        if now is None or self.lock is None:
+            return ()
+        before = self.lock.before
+        return tuple(
+            parse_reference(key) for key, locked in now.images.items() if before.get(key) != locked
+        )
+
+    def save(self) -> list[str]:
+        """Writes the file, if there is one and something changed; returns warnings.
+
+        Raises InvalidInput, and then nothing has changed.
+        """
+        if not (self.file and self.lock and self.lock.changed):
+            return []
+        try:
+            return self.file.update(self.lock)
+        except InvalidInput:
+            self.lock.images = dict(self.lock.before)
+            raise
 
     def learn(self, images: Iterable[Image]) -> None:
         """What became of the images; a failed or staged one keeps what the lock had."""

@@ -236,10 +236,15 @@ class _Call:
                 "nothing was pruned, as a delta bundle doesn't tell what isn't wanted any more"
             )
             return
-        lock = self._locking.lock
-        pruning = Pruning(self._prune, lock, self._places, self._workers, self._check_mode)
         try:
-            self._pruned = pruning.run(self._images, users)
+            declared = self._prune.declared + self._locking.others()
+            self._pruned = Pruning(
+                self._prune._replace(declared=declared),
+                self._locking.lock,
+                self._places,
+                self._workers,
+                self._check_mode,
+            ).run(self._images, users)
         except Cancelled:
             raise
         except ImageSyncError as error:
@@ -250,7 +255,7 @@ class _Call:
         self._locking.learn(self._images)
         try:
             if not self._check_mode:
-                self._locking.save()
+                self._pruned.warnings.extend(self._locking.save())
         except InvalidInput as error:
             self._pruned.errors.append(str(error))
 

@@ -15,8 +15,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.model.lock import (
     Lock,
     parse_lock,
-    read_lock,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.lock_file import LockFile
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.replacing import replace_file
 
 #: the playbooks of this collection, which nobody keeps files beside
@@ -38,37 +38,28 @@ def full_path(folder: Path, value: Any) -> str:
 
 def load_lock(path: str, variable: str = "mirror_lock_file", must_exist: bool = False) -> Lock:
     """The lock in a file, an empty one where there may be no file; raises InvalidInput."""
-    name = f"{variable} {path}"
-    try:
-        raw = Path(path).read_bytes()
-    except FileNotFoundError:
-        if must_exist:
-            raise InvalidInput(f"{name} doesn't exist") from None
-        return Lock()
-    except OSError as error:
-        raise InvalidInput(f"{name}: {error.strerror or error}") from None
-    return read_lock(raw, name)
+    found = LockFile(path, variable).load()
+    if found is None and must_exist:
+        raise InvalidInput(f"{variable} {path} doesn't exist")
+    return found or Lock()
 
 
-def save_lock(path: str, before: Any, after: Any, check_mode: bool) -> bool:
-    """Writes the lock that image_sync returned, if it is another; returns whether it is.
+def save_lock(path: str, before: Any, after: Any, check_mode: bool) -> tuple[bool, list[str]]:
+    """Writes what image_sync changed in the lock; whether that is something, and warnings.
 
-    ``before``: what was read for the call; if the file has changed since, it is left alone.
-    Raises InvalidInput.
+    ``before``: what was read for the call, ``after``: what it returned. What others have changed
+    in the file since stays. Raises InvalidInput.
     """
-    old, new = parse_lock(before, "lock"), parse_lock(after, "the lock of image_sync")
-    if old.images == new.images or check_mode:
-        return old.images != new.images
-    if load_lock(path).images != old.images:
-        raise InvalidInput(
-            f"mirror_lock_file {path} was changed by something else during this run, and was "
-            "left alone; a lock belongs to one host and one task"
-        )
+    lock = parse_lock(before, "lock")
+    lock.images = parse_lock(after, "the lock of image_sync").images
+    if not lock.changed or check_mode:
+        return lock.changed, []
     try:
-        write(path, new.text())
+        os.makedirs(os.path.dirname(path), exist_ok=True)
     except OSError as error:
         raise InvalidInput(f"mirror_lock_file {path}: {error.strerror or error}") from None
-    return True
+    warnings = LockFile(path, "mirror_lock_file").update(lock)
+    return lock.changed, warnings
 
 
 def write(path: str, text: str, mode: int | None = None) -> None:

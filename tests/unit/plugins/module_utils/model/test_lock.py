@@ -24,6 +24,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.platforms
 )
 from ansible_collections.imagesync.registry.tests.unit.support import A, B
 
+C = "sha256:" + "c" * 64
 ENTRY = {
     "source": "docker.io/library/a:1",
     "source_digest": A,
@@ -126,3 +127,26 @@ def test_for_which_platforms(
 ) -> None:
     entry = Locked("a", A, B, "", tuple(locked))
     assert is_for(entry, [parse_platform(text) for text in wanted], partly) is same
+
+
+_STATES = st.dictionaries(
+    st.sampled_from(["r.example/a:1", "r.example/b:1", "r.example/c:1"]),
+    st.sampled_from([Locked("docker.io/library/a:1", d, d, "", ()) for d in (A, B, C)]),
+)
+
+
+@given(_STATES, _STATES, _STATES)
+def test_changes_are_made_in_what_others_have_left(
+    before: dict[str, Locked], ours: dict[str, Locked], theirs: dict[str, Locked]
+) -> None:
+    lock = Lock(before)
+    lock.images = dict(ours)
+    disputed = lock.rebase(Lock(theirs))
+    assert lock.before == theirs
+    for key in {*before, *ours, *theirs}:
+        old, own, other, now = (d.get(key) for d in (before, ours, theirs, lock.images))
+        assert now == (other if own == old or (own is None and other != old) else own)
+        both = old != own != other != old
+        assert (key in disputed.ours) == (both and own is not None)
+        assert (key in disputed.theirs) == (both and own is None)
+        assert now is not None or other is None or (own is None and other == old)  # nobody's loss
