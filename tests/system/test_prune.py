@@ -89,6 +89,32 @@ def test_the_digest_that_a_moved_tag_left_behind_goes_too(sides: Sides, lock: Pa
     assert sides.destination.tags() == ["1"]
 
 
+def test_what_a_moved_tag_left_behind_is_remembered(sides: Sides, lock: Path) -> None:
+    """A run that doesn't come to prune locks it by its digest, and the next run takes it."""
+    old = _mirrored(sides, lock, "1", "2")["1"]
+    entry = json.loads(lock.read_text())["images"][sides.destination.ref()]
+    second = sides.source.push(images.image("second"), "1").digest
+    result = _run(sides, lock, "1", "2", "missing")
+    assert result["failed"] and result["pruned"] == []
+    locked = json.loads(lock.read_text())["images"]
+    assert locked[sides.destination.ref(old)] == {**entry, "source": sides.source.ref(old)}
+    assert locked[sides.destination.ref()]["digest"] == second and len(locked) == 3
+    # it moves again, and there is more to prune than may be
+    sides.source.push(images.image("third"), "1")
+    result = _run(sides, lock, "1", "2", prune_limit=1)
+    assert "2 images would be pruned" in result["msg"] and len(_locked(lock)) == 4
+    # without pruning it stays; what is protected by its tag isn't remembered
+    assert not _run(sides, lock, "1", "2", prune="none")["changed"]
+    result = _run(sides, lock, "1", "2")
+    assert {gone["digest"] for gone in result["pruned"]} == {old, second}
+    assert _locked(lock) == [sides.destination.ref(tag) for tag in ("1", "2")]
+    assert sides.destination.digest(old) is None is sides.destination.digest(second)
+    third = sides.destination.digest()
+    sides.source.push(images.image("fourth"), "1")
+    _run(sides, lock, "1", "2", "missing", prune_protect=[":1$"])
+    assert sides.destination.ref(third or "") not in _locked(lock)
+
+
 def test_a_digest_that_is_used_stays(sides: Sides, lock: Path) -> None:
     """By another tag, or as a part of an index that stays."""
     index = sides.source.push(images.multi_platform(), "index")

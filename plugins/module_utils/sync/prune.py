@@ -11,12 +11,12 @@ call writes to. All of it is looked at before the first deletion.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import NamedTuple
 
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError
-from ..model.lock import Lock
+from ..model.lock import Lock, Locked
 from ..model.reference import Reference, parse_reference
 from ..stores.places import Places
 from .declared import Declared
@@ -26,6 +26,8 @@ from .usage import Wanted
 from .workers import Workers
 
 MODES = ("none", "lock", "repository")
+#: how the removal ends of what needs no further thought
+_DECIDED = ("removed", "in_sync", "kept")
 #: tags of what belongs to another image: OCI's tag schema, and cosign's
 _ATTACHED = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z]+)?")
 
@@ -48,13 +50,15 @@ NO_PRUNING = PruneOptions()
 class Pruned(NamedTuple):
     """What was deleted, or in check mode would be; what was noticed; what failed.
 
-    ``left``: how many there was no time for.
+    ``left``: how many there was no time for. ``decided``: of what was looked at, the destinations
+    that are gone by now, or stay because something else uses them.
     """
 
     deleted: list[dict[str, str]]
     warnings: list[str]
     errors: list[str]
     left: int = 0
+    decided: frozenset[str] = frozenset()
 
 
 class Pruning:
@@ -81,12 +85,10 @@ class Pruning:
 
     def run(self, images: list[Image], users: Mapping[str, list[Wanted]]) -> Pruned:
         """``images``: those of the call; ``users``: what they use in each repository."""
-        sources = [image.declared.source for image in images]
-        self._sources = {(one.name, one.tag) for one in sources if one and one.tag}
-        backups = [image.declared.backup for image in images]
-        self._backups = {(one.name, one.tag) for one in backups if one}
+        self._note_uses(images)
         if self._options.mode == "lock":
-            candidates = self._undeclared_in_lock(images) + self._left_behind(images)
+            behind = [self._unwanted(place) for place in self._left_behind(images)]
+            candidates = self._undeclared_in_lock(images) + behind
         else:
             candidates = self._other_tags(images)
         removal = Removal(
@@ -110,7 +112,32 @@ class Pruning:
             )
             return Pruned([], self._warnings, self._errors)
         removal.remove(going)
-        return Pruned(self._conclude(candidates), self._warnings, self._errors, len(self._left))
+        deleted = self._conclude(candidates)
+        decided = {i.outcome.destination for i in candidates if i.outcome.reason in _DECIDED}
+        return Pruned(deleted, self._warnings, self._errors, len(self._left), frozenset(decided))
+
+    def remember(self, images: list[Image], decided: Collection[str]) -> None:
+        """Locks by their digests what moved tags have left behind and wasn't ``decided`` on.
+
+        The next run has nothing else that tells: the tags' own entries are about what they name
+        now. To that run it is what isn't declared any more.
+        """
+        if self._lock is None or self._options.mode != "lock":
+            return
+        self._note_uses(images)
+        held = {
+            (parse_reference(key).name, locked.digest) for key, locked in self._lock.images.items()
+        }
+        for place, old in self._left_behind(images).items():
+            if str(place) not in decided and (place.name, old.digest) not in held:
+                source = parse_reference(old.source)._replace(tag=None, digest=old.source_digest)
+                self._lock.images[str(place)] = old._replace(source=str(source))
+
+    def _note_uses(self, images: list[Image]) -> None:
+        sources = [image.declared.source for image in images]
+        self._sources = {(one.name, one.tag) for one in sources if one and one.tag}
+        backups = [image.declared.backup for image in images]
+        self._backups = {(one.name, one.tag) for one in backups if one}
 
     # what may go
 
@@ -146,7 +173,7 @@ class Pruning:
                 return True
         return False
 
-    def _left_behind(self, images: list[Image]) -> list[Image]:
+    def _left_behind(self, images: list[Image]) -> dict[Reference, Locked]:
         """The digests that moved tags named before, where it was we who put them there."""
         before = self._lock.before if self._lock else {}
         found = {}
@@ -158,8 +185,8 @@ class Pruning:
             if outcome.reason == "digest_differs" and old and old.digest == outcome.previous_digest:
                 place = image.declared.destination._replace(tag=None, digest=old.digest)
                 if not self._is_kept(place) and not self._is_kept(image.declared.destination, True):
-                    found[str(place)] = self._unwanted(place)
-        return list(found.values())
+                    found[place] = old
+        return found
 
     def _other_tags(self, images: list[Image]) -> list[Image]:
         wanted = {(i.declared.destination.name, i.declared.destination.tag) for i in images}

@@ -13,6 +13,7 @@ from typing import Any
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NothingLeft
 from ..model.manifest import Manifest
+from ..model.reference import Reference
 from ..model.sizes import format_span
 from ..stores.base import Written
 from ..stores.places import Places
@@ -238,21 +239,20 @@ class _Call:
             return
         try:
             declared = self._prune.declared + self._locking.others()
-            self._pruned = Pruning(
-                self._prune._replace(declared=declared),
-                self._locking.lock,
-                self._places,
-                self._workers,
-                self._check_mode,
-            ).run(self._images, users)
+            self._pruned = self._pruning(declared).run(self._images, users)
         except Cancelled:
             raise
         except ImageSyncError as error:
             self._pruned.errors.append(f"pruning failed: {error}")
         self._prune_open = self._pruned.left > 0
 
+    def _pruning(self, declared: tuple[Reference, ...]) -> Pruning:
+        options, lock = self._prune._replace(declared=declared), self._locking.lock
+        return Pruning(options, lock, self._places, self._workers, self._check_mode)
+
     def _save_lock(self) -> None:
         self._locking.learn(self._images)
+        self._pruning(self._prune.declared).remember(self._images, self._pruned.decided)
         try:
             if not self._check_mode:
                 self._pruned.warnings.extend(self._locking.save())
