@@ -419,6 +419,83 @@ def test_pruning(tmp_path: Path, mode: str) -> None:
     assert not kept["changed"]
 
 
+@pytest.fixture
+def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that were replaced in layouts; each costs two calls of fsync."""
+    found: list[str] = []
+    own = layout_writing.LayoutWriter._replace
+
+    def counted(self: Any, root: int, name: str, content: bytes) -> None:
+        found.append(name)
+        own(self, root, name, content)
+
+    monkeypatch.setattr(layout_writing.LayoutWriter, "_replace", counted)
+    return found
+
+
+def _many(tmp_path: Path, count: int) -> tuple[list[dict[str, str]], dict[str, Any]]:
+    """Entries that are mirrored, and options for the next call."""
+    source = write_layout(tmp_path / "a", {f"x:{n}": images.image(str(n)) for n in range(count)})
+    lock = {"lock_file": str(tmp_path / "lock.json"), "prune_limit": count}
+    found = [
+        {"source": f"oci:{source}:x:{n}", "destination": f"oci:{tmp_path}/b:x:{n}"}
+        for n in range(count)
+    ]
+    sync(images=found, **lock)
+    return found, lock
+
+
+def test_many_deletions_are_one_change_of_the_index(tmp_path: Path, replaced: list[str]) -> None:
+    entries, lock = _many(tmp_path, 12)
+    replaced.clear()
+    pruned = sync(images=entries[:4], prune="lock", **lock)
+    assert len(pruned["pruned"]) == 8 and replaced == ["index.json"]
+    assert stored(tmp_path / "b") == layouts.parts(*(images.image(str(n)) for n in range(4)))
+    replaced.clear()
+    absent = [{"destination": entry["destination"], "state": "absent"} for entry in entries]
+    result = sync(images=absent, **lock)
+    assert [one["reason"] for one in result["images"]] == ["removed"] * 4 + ["in_sync"] * 8
+    assert replaced == ["index.json"] and stored(tmp_path / "b") == set()
+
+
+def test_deletions_that_come_to_nothing_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, lock = _many(tmp_path, 3)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full(*_args: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(layout_writing.LayoutWriter, "_replace", full)
+    absent = {"destination": entries[0]["destination"], "state": "absent"}
+    for options in ({"images": entries[:1], "prune": "lock"}, {"images": [absent]}):
+        result = sync(**options, **lock)
+        assert result["failed"] and "No space left" in result["msg"]
+        assert (result["changed"], result["pruned"]) == (False, [])
+        assert {path: path.read_bytes() for path in before} == before
+
+
+def test_what_gets_another_image_while_it_is_deleted_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries, lock = _many(tmp_path, 3)
+    commit = layout_writing.LayoutWriter.commit
+
+    def at_last(self: Any, change: Any) -> None:
+        monkeypatch.setattr(layout_writing.LayoutWriter, "commit", commit)
+        write_layout(tmp_path / "c", {"x:1": OTHER})
+        copy(tmp_path / "c", tmp_path / "b")
+        commit(self, change)
+
+    monkeypatch.setattr(layout_writing.LayoutWriter, "commit", at_last)
+    sync(images=entries[:1], prune="lock", **lock)
+    assert names(tmp_path / "b").keys() == {"x:0", "x:1"}
+    assert names(tmp_path / "b")["x:1"] == OTHER.digest
+    check = sync(images=[{**entries[1], "source": f"oci:{tmp_path}/c:x:1"}], integrity="blobs")
+    assert not check["changed"]
+
+
 def test_nothing_is_swept_while_others_are_there(tmp_path: Path) -> None:
     write_layout(tmp_path / "b", {"x:1": IMAGE, "y:1": OTHER})
     ready, done = tmp_path / "ready", tmp_path / "done"

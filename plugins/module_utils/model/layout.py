@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -40,6 +40,11 @@ class Entry(NamedTuple):
     document: Mapping[str, Any]
     descriptor: Descriptor
     names: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, tuple[str, ...]]:
+        """What it says, without all that may be said of it."""
+        return self.descriptor.digest, self.names
 
 
 class LayoutIndex:
@@ -111,14 +116,14 @@ class LayoutIndex:
         found.types = {**self.types, entry.descriptor.digest: entry.descriptor.media_type}
         return found
 
-    def without_name(self, name: str) -> LayoutIndex:
-        """Without the entries of this name."""
-        old = {id(one) for one in self.find(name)}
-        return LayoutIndex([e for e in self.entries if id(e) not in old], self.rest)
+    def of(self, digest: str) -> list[Entry]:
+        """The entries of this digest."""
+        return [e for e in self.entries if e.descriptor.digest == digest]
 
-    def without_digest(self, digest: str) -> LayoutIndex:
-        """Without the entries of this digest."""
-        return LayoutIndex([e for e in self.entries if e.descriptor.digest != digest], self.rest)
+    def without(self, keys: Collection[tuple[str, tuple[str, ...]]]) -> LayoutIndex:
+        """Without the entries of these keys, see Entry."""
+        kept = [e for e in self.entries if e.key not in keys]
+        return self if len(kept) == len(self.entries) else LayoutIndex(kept, self.rest)
 
     def with_annotation(self, key: str, value: str | None) -> LayoutIndex:
         """With an annotation of the whole layout, or without it."""

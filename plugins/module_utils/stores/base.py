@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Callable, NamedTuple
 
 from ..model.descriptor import Descriptor
@@ -150,6 +151,10 @@ class Repository(ABC):
     @abstractmethod
     def delete_manifest(self, digest: str) -> Deleted:
         """Removes a manifest, and with it every tag that names it."""
+
+    def together(self) -> AbstractContextManager[None]:
+        """Deletions within it may all be made at its end, which raises what then went wrong."""
+        return nullcontext()
 
     def base(self) -> str:
         """Not "" for a delta bundle, whose images may lack blobs: what they are based on."""

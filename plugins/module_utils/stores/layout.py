@@ -10,8 +10,10 @@ an image (``org.opencontainers.image.ref.name``) is its tag.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Callable
 
 from ..model.descriptor import Descriptor
 from ..model.digest import as_tag, is_digest
@@ -42,8 +44,12 @@ class LayoutRepository(Repository):
         self._bad: set[str] = set()
         #: the subjects of manifests, "" for none
         self._subjects: dict[str, str] = {}
+        #: of an index, what it has by its subject
+        self._referring: tuple[LayoutIndex, dict[str, list[Descriptor]]] | None = None
         #: what it is to be based on, as a delta
         self._base = ""
+        #: the entries that are to be taken out together; None where each goes at once
+        self._going: set[tuple[str, tuple[str, ...]]] | None = None
         #: whether something was taken out of the index, or something else put in its place
         self.freed = False
 
@@ -307,11 +313,13 @@ class LayoutRepository(Repository):
 
         ORAS keeps them in the first, regctl in the second way.
         """
-        own = [
-            entry.descriptor
-            for entry in self._existing().entries
-            if self._subject_of(entry.descriptor) == digest
-        ]
+        index = self._existing()
+        if self._referring is None or self._referring[0] is not index:
+            lists: dict[str, list[Descriptor]] = {}
+            for entry in index.entries:
+                lists.setdefault(self._subject_of(entry.descriptor), []).append(entry.descriptor)
+            self._referring = index, lists
+        own = self._referring[1].get(digest)
         if not own:
             return None
         return list({one.digest: one for one in [*self._in_list(digest), *own]}.values())
@@ -343,25 +351,36 @@ class LayoutRepository(Repository):
 
     def delete_tag(self, tag: str) -> Deleted:
         """See Repository."""
-        return self._remove(lambda index: index.without_name(tag))
+        return self._remove(lambda index: index.find(tag))
 
     def delete_manifest(self, digest: str) -> Deleted:
         """See Repository. Its blobs go with ``sweep``."""
         self.freed = True
-        self._remove(lambda index: index.without_digest(digest))
+        self._remove(lambda index: index.of(digest))
         return Deleted.DELETED
 
-    def _remove(self, change: Change) -> Deleted:
-        gone: list[int] = []
+    def _remove(self, chosen: Callable[[LayoutIndex], list[Entry]]) -> Deleted:
+        """Takes out the entries as they are now: what others make of their names stays."""
+        index = self.index()
+        going = {entry.key for entry in chosen(index)} if index else set()
+        if self._going is not None:
+            going -= self._going
+            self._going |= going
+        elif going:
+            self._commit(lambda index: index.without(going))
+        self.freed = self.freed or bool(going)
+        return Deleted.DELETED if going else Deleted.GONE
 
-        def counting(index: LayoutIndex) -> LayoutIndex:
-            changed = change(index)
-            gone[:] = [len(index.entries) - len(changed.entries)]
-            return changed
-
-        self._commit(counting)
-        self.freed = self.freed or bool(gone and gone[0])
-        return Deleted.DELETED if gone and gone[0] else Deleted.GONE
+    @contextlib.contextmanager
+    def together(self) -> Iterator[None]:
+        """See Repository. Each change of the index is a file that has to come to the disk."""
+        going = self._going = set()
+        try:
+            yield
+        finally:
+            self._going = None
+        if going:
+            self._commit(lambda index: index.without(going))
 
     def sweep(self) -> str:
         """See Repository."""

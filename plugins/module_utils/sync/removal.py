@@ -105,8 +105,15 @@ class Removal:
                 self._failed(image, error)
             return
         remover = _Remover(repository, usage, images, self._check_mode, self._spares)
-        for image in sorted(images, key=lambda image: _order(image, usage)):
-            self._attempt(image, remover.remove)
+        try:
+            with repository.together():
+                for image in sorted(images, key=lambda image: _order(image, usage)):
+                    self._attempt(image, remover.remove)
+        except ImageSyncError as error:
+            for image in images:
+                if image.outcome.reason == "removed":
+                    image.outcome.reason, image.outcome.changed = "", False
+                    self._failed(image, error)
 
     def _attempt(self, image: Image, remove: Callable[[Image], None]) -> None:
         try:

@@ -69,8 +69,10 @@ def test_what_is_known_otherwise_stays_in_the_document() -> None:
 def test_changes() -> None:
     found = index(x=1, y=2, z=1)
     assert found.with_entry(entry_for(descriptor(3), "x")).names() == ["y", "z", "x"]
-    assert found.without_name("x").names() == ["y", "z"]
-    assert found.without_digest(descriptor(1).digest).names() == ["y"]
+    assert found.without({e.key for e in found.find("x")}).names() == ["y", "z"]
+    assert found.without({e.key for e in found.of(descriptor(1).digest)}).names() == ["y"]
+    # what has got another name or digest in the meantime is another entry
+    assert found.without({(descriptor(1).digest, ("y",))}) is found
     assert found.with_entry(entry_for(descriptor(2), None)) is found
     unnamed = found.with_entry(entry_for(descriptor(9), None))
     assert len(unnamed.entries) == 4 and unnamed.names() == found.names()
