@@ -27,6 +27,7 @@ from ..sync.declared import (
     read_images,
 )
 from ..sync.deltas import Baseline
+from ..sync.disk_names import with_one_name
 from ..sync.limits import Limits
 from ..sync.lock_file import LockFile
 from ..sync.locking import MODES as LOCK_MODES
@@ -116,6 +117,7 @@ def image_sync(
 ) -> dict[str, Any]:
     """The result of a call; ``failed`` is in it when images failed. Raises ImageSyncError."""
     settings = read_settings(parameters)
+    parameters = with_one_name(parameters)
     declared = _declared(parameters)
     check_masking(settings, (text for entry in declared for text in _references(entry)))
     limits, locking = _limits(parameters), _locking(parameters)

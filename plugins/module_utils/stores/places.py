@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -20,14 +21,20 @@ if TYPE_CHECKING:
     from .mirrored import Mirrors
 
 
+def real_path(reference: Reference) -> str:
+    """Where a place on disk really is, whatever links lead there."""
+    return os.path.realpath(os.path.expanduser(reference.repository))
+
+
 class Places:
-    """Opens repositories; the same one each time for the same name."""
+    """Opens repositories; the same one each time for the same name, and for the same folder."""
 
     def __init__(self, network: Network) -> None:
         self._network = network
         self._opened: dict[str, RegistryRepository] = {}
         self._sources: dict[str, Repository] = {}
         self._on_disk: dict[str, Repository] = {}
+        self._real: dict[str, str] = {}
         self._mirrors: Mirrors | None = None
         self._lock = threading.Lock()
 
@@ -36,6 +43,15 @@ class Places:
         connection = self._network.settings.connection
         ports = [80 if connection(name).plain_http else 443 for name in (registry, other)]
         return may_be_one((registry, ports[0]), (other, ports[1]))
+
+    def real(self, reference: Reference) -> Reference:
+        """The same place, on disk by its only name."""
+        if not reference.transport:
+            return reference
+        found = self._real.get(reference.repository)
+        if found is None:
+            found = self._real[reference.repository] = real_path(reference)
+        return reference._replace(repository=found)
 
     def repository(self, reference: Reference, write: bool = False) -> Repository:
         """The repository that ``reference`` is in; ``write``: it will be written to."""
@@ -86,17 +102,22 @@ class Places:
         if found is None:
             from .disk import open_on_disk  # most calls have no use for it
 
-            found = self._on_disk[reference.name] = open_on_disk(reference, self._network)
+            real = self.real(reference).name
+            found = self._on_disk.get(real) or open_on_disk(reference, self._network)
+            self._on_disk[real] = self._on_disk[reference.name] = found
         return found
+
+    def _all_on_disk(self) -> list[Repository]:
+        return list(dict.fromkeys(self._on_disk.values()))
 
     def sweep(self) -> list[str]:
         """See Repository; warnings."""
-        return [warning for one in self._on_disk.values() if (warning := one.sweep())]
+        return [warning for one in self._all_on_disk() if (warning := one.sweep())]
 
     def finish(self) -> list[tuple[Repository, ImageSyncError]]:
         """See Repository; those that aren't there to stay, and why."""
         failed = []
-        for one in self._on_disk.values():
+        for one in self._all_on_disk():
             try:
                 one.finish()
             except ImageSyncError as error:
@@ -105,5 +126,5 @@ class Places:
 
     def close(self) -> None:
         """See Repository."""
-        for one in self._on_disk.values():
+        for one in self._all_on_disk():
             one.close()

@@ -74,6 +74,7 @@ class Pruning:
     ) -> None:
         """``lock`` forgets what is deleted, and what is gone or not ours any more."""
         self._options, self._lock, self._places = options, lock, places
+        self._declared = [places.real(one) for one in options.declared]
         self._workers, self._check_mode = workers, check_mode
         self._warnings: list[str] = []
         self._errors: list[str] = []
@@ -134,16 +135,22 @@ class Pruning:
                 self._lock.images[str(place)] = old._replace(source=str(source))
 
     def _note_uses(self, images: list[Image]) -> None:
+        real = self._places.real
         sources = [image.declared.source for image in images]
-        self._sources = {(one.name, one.tag) for one in sources if one and one.tag}
+        self._sources = {(real(one).name, one.tag) for one in sources if one and one.tag}
         backups = [image.declared.backup for image in images]
-        self._backups = {(one.name, one.tag) for one in backups if one}
+        self._backups = {(real(one).name, one.tag) for one in backups if one}
 
     # what may go
 
     def _undeclared_in_lock(self, images: list[Image]) -> list[Image]:
         known = {image.outcome.destination for image in images}
         places = {image.declared.place for image in images}
+        on_disk = {
+            (self._places.real(image.declared.destination).name, image.declared.place[1]): image
+            for image in images
+            if image.declared.destination.transport
+        }
         found = {}
         for key, locked in list(self._lock.images.items() if self._lock else ()):
             place = parse_reference(key)
@@ -153,7 +160,10 @@ class Pruning:
                 # the same tag, written with another digest or without: that alone may go
                 self._forget(key)
                 place = place._replace(tag=None, digest=locked.digest)
-            if self._is_alias(place, places):
+            there = on_disk.get((self._places.real(place).name, place.tag or place.digest or ""))
+            if there:
+                self._keep_alias(place, f"{there.outcome.destination} is the same place, and")
+            if there or self._is_alias(place, places):
                 continue
             found[str(place)] = self._unwanted(place)
         return list(found.values())
@@ -165,13 +175,13 @@ class Pruning:
             registry, _slash, repository = name.partition("/")
             same = (repository, other) == (place.repository, pointer)
             if same and self._places.may_be_one(place.registry, registry):
-                self._warnings.append(
-                    f"{place} isn't declared any more and was kept: {registry} may be the same "
-                    f"registry, and {name} is declared"
-                )
-                self._forget(str(place))
+                self._keep_alias(place, f"{registry} may be the same registry, and {name}")
                 return True
         return False
+
+    def _keep_alias(self, place: Reference, why: str) -> None:
+        self._warnings.append(f"{place} isn't declared any more and was kept: {why} is declared")
+        self._forget(str(place))
 
     def _left_behind(self, images: list[Image]) -> dict[Reference, Locked]:
         """The digests that moved tags named before, where it was we who put them there."""
@@ -202,12 +212,14 @@ class Pruning:
 
     def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
         """Whether it is declared elsewhere, protected, a backup, or what the call reads from."""
-        if any(pattern.search(str(place)) for pattern in self._options.protect):
+        real = self._places.real(place)
+        names = {str(place), str(real)}
+        if any(pattern.search(name) for pattern in self._options.protect for name in names):
             return True
         if protected_only:
             return False
-        return (place.name, place.tag) in self._sources | self._backups or any(
-            other.covers(place) for other in self._options.declared
+        return (real.name, place.tag) in self._sources | self._backups or any(
+            other.covers(real) for other in self._declared
         )
 
     def _unwanted(self, place: Reference) -> Image:
@@ -272,7 +284,8 @@ class Pruning:
         for other in sorted(staying, key=str):
             if other.digest:
                 wanted = Wanted(None, Descriptor("", other.digest, 0), ())
-                found.setdefault(other.name, []).append(wanted)
+                name = self._places.repository(other).name if other.transport else other.name
+                found.setdefault(name, []).append(wanted)
         return found
 
 
