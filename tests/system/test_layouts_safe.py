@@ -419,6 +419,28 @@ def test_pruning(tmp_path: Path, mode: str) -> None:
     assert not kept["changed"]
 
 
+@pytest.mark.parametrize("how", ["of this call", "declared elsewhere"])
+@pytest.mark.parametrize("prune", ["lock", "none"])
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+def test_an_image_without_a_tag_outlives_the_tag_that_it_had(
+    tmp_path: Path, kind: str, how: str, prune: str
+) -> None:
+    """One entry of the index was enough for both, until the tag moved."""
+    write_layout(tmp_path / "a", {"x:1": IMAGE, "x:2": OTHER})
+    place, options = f"{kind}:{tmp_path}/b", {"lock_file": str(tmp_path / "lock.json")}
+    bare = {"source": f"oci:{tmp_path}/a@{IMAGE.digest}", "destination": place}
+    tags = [{"source": f"oci:{tmp_path}/a:x:{n}", "destination": f"{place}:x:t"} for n in (1, 2)]
+    sync(images=[tags[0], bare], **options)
+    entries = [tags[1], bare] if how == "of this call" else tags[1:]
+    declared = [] if how == "of this call" else [f"{place}@{IMAGE.digest}"]
+    result = sync(images=entries, prune=prune, declared=declared, **options)
+    assert not result.get("failed") and result["pruned"] == [] and not result["warnings"]
+    check = sync(images=[bare, tags[1]], integrity="blobs", prune="lock", **options)
+    assert [image["reason"] for image in check["images"]] == ["in_sync", "in_sync"]
+    gone = sync(images=tags[1:], prune="lock", **options)
+    assert [one["digest"] for one in gone["pruned"]] == [IMAGE.digest]
+
+
 @pytest.fixture
 def replaced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The files that were replaced in layouts; each costs two calls of fsync."""

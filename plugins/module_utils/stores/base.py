@@ -163,6 +163,9 @@ class Repository(ABC):
     def set_base(self, base: str) -> None:  # noqa: B027 - registries are whole
         """Makes it a delta bundle."""
 
+    def still_wanted(self, digest: str) -> None:  # noqa: B027 - as with keep
+        """Told when all tags have moved: this manifest stays, though a tag was all it had."""
+
     def sweep(self) -> str:
         """Told when all deletions are done, to give back what nothing uses; a warning, or "".
 

@@ -382,6 +382,12 @@ class LayoutRepository(Repository):
         if going:
             self._commit(lambda index: index.without(going))
 
+    def still_wanted(self, digest: str) -> None:
+        """See Repository. What shared its entry with a tag that has moved gets one of its own."""
+        index = self.index() if self.freed else None
+        if index and digest not in index.types and self.resolve(digest):
+            self.keep(self.manifest(digest))
+
     def sweep(self) -> str:
         """See Repository."""
         return self.writer.sweep() if self.freed else ""

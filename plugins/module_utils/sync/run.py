@@ -11,7 +11,14 @@ import time
 from typing import Any
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NothingLeft
+from ..model.errors import (
+    Cancelled,
+    DiskError,
+    ImageSyncError,
+    InvalidContent,
+    InvalidInput,
+    NothingLeft,
+)
 from ..model.manifest import Manifest
 from ..model.reference import Reference
 from ..model.sizes import format_span
@@ -180,6 +187,8 @@ class _Call:
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
                 self._prune_rest(users)
+            self._keep_untagged(wanted)
+            if removes:
                 self._sweep()
         except (TooMuch, BaseMissing) as error:
             self._ended = str(error)
@@ -187,6 +196,24 @@ class _Call:
             pass
         if not self._check_mode and not self._ended:
             self._finish()
+
+    def _keep_untagged(self, wanted: list[Image]) -> None:
+        """On disk, an image without a tag may have been there by that of another, which moved."""
+        found = [
+            (image.declared.destination, image.outcome.digest)
+            for image in wanted
+            if image.tag is None and image.outcome.settled
+        ]
+        found += [(one, one.digest or "") for one in self._prune.declared if not one.tag]
+        used = {image.repository for image in wanted}
+        for reference, digest in found if not self._check_mode else ():
+            self._network.pace.check()
+            repository = self._places.repository(reference) if reference.transport else None
+            try:
+                if digest and repository in used:
+                    repository.still_wanted(digest)
+            except (DiskError, InvalidContent) as error:
+                self._pruned.errors.append(f"{reference}: {error}")
 
     def _sweep(self) -> None:
         """What was deleted may leave blobs behind that nothing uses."""
