@@ -26,6 +26,7 @@ from .base import BlobReader, Deleted, OpenBlob, Repository, TagPage, Written
 from .disk_blob import DiskBlob
 from .files import Files
 from .layout_files import INDEX, MARKER, Change, Writer, blob_path, read_index
+from .subjects import Subjects
 
 #: tags of what belongs to another image (OCI's tag schema, and cosign's) begin so
 _ATTACHED = ("sha256-", "sha384-", "sha512-")
@@ -42,10 +43,7 @@ class LayoutRepository(Repository):
         self._index: tuple[object, LayoutIndex] | None = None
         #: blobs that were found to be damaged
         self._bad: set[str] = set()
-        #: the subjects of manifests, "" for none
-        self._subjects: dict[str, str] = {}
-        #: of an index, what it has by its subject
-        self._referring: tuple[LayoutIndex, dict[str, list[Descriptor]]] | None = None
+        self._subjects = Subjects(self.manifest)
         #: what it is to be based on, as a delta
         self._base = ""
         #: the entries that are to be taken out together; None where each goes at once
@@ -110,7 +108,7 @@ class LayoutRepository(Repository):
         """Whether it isn't there for the sake of another one."""
         if any(name.startswith(_ATTACHED) for name in entry.names):
             return False
-        return bool(entry.names) or not self._subject_of(entry.descriptor)
+        return bool(entry.names) or not self._subjects.of(entry.descriptor)
 
     # manifests
 
@@ -313,13 +311,7 @@ class LayoutRepository(Repository):
 
         ORAS keeps them in the first, regctl in the second way.
         """
-        index = self._existing()
-        if self._referring is None or self._referring[0] is not index:
-            lists: dict[str, list[Descriptor]] = {}
-            for entry in index.entries:
-                lists.setdefault(self._subject_of(entry.descriptor), []).append(entry.descriptor)
-            self._referring = index, lists
-        own = self._referring[1].get(digest)
+        own = self._subjects.referring(self._existing(), digest)
         if not own:
             return None
         return list({one.digest: one for one in [*self._in_list(digest), *own]}.values())
@@ -332,20 +324,6 @@ class LayoutRepository(Repository):
         except NotFound:
             return []
         return [*found.children, *found.blobs]
-
-    def _subject_of(self, descriptor: Descriptor) -> str:
-        """What a manifest of the index refers to; "" for nothing, or where it can't be read."""
-        found = self._subjects.get(descriptor.digest)
-        if found is None:
-            found = ""
-            if descriptor.media_type in MEDIA_TYPES:
-                try:
-                    subject = self.manifest(descriptor.digest).subject
-                except (NotFound, InvalidContent):
-                    subject = None
-                found = subject.digest if subject else ""
-            self._subjects[descriptor.digest] = found
-        return found
 
     # deletion
 
