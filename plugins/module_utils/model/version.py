@@ -13,7 +13,7 @@ has both. Any other tag isn't a version.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 PARTS = 4
@@ -21,6 +21,8 @@ PARTS = 4
 Piece = tuple[int, int, str]
 #: numbers, then what is before the release with these numbers, then the release
 Key = tuple[tuple[int, ...], int, tuple[Piece, ...]]
+#: what a tag calls its version: numbers as written, and the prerelease
+Name = tuple[tuple[int, ...], tuple[Piece, ...]]
 PRERELEASE, RELEASE = 0, 1
 
 _NUMBERS = re.compile(r"([vV]?)([0-9]+(?:\.[0-9]+){0,3})")
@@ -50,18 +52,22 @@ class Version(NamedTuple):
         """Sorts versions from the oldest to the newest; the variant has no part in it."""
         return padded(self.numbers), PRERELEASE if self.prerelease else RELEASE, self.prerelease
 
-    def begins(self, other: Version) -> bool:
-        """Whether this is a shorter or another name for ``other``: ``1.27`` for ``1.27.3``.
+    @property
+    def name(self) -> Name:
+        """What it is called, whatever its variant, and whether with a ``v``."""
+        return self.numbers, self.prerelease
 
-        A prerelease has such names too: ``4.1-rc`` for ``4.1.0-rc.2``.
+    def names(self) -> Iterator[Name]:
+        """Its own name and its shorter ones: ``1.27`` and ``1`` for ``1.27.3``.
+
+        A prerelease has them too: ``4.1-rc`` for ``4.1.0-rc.2``.
         """
-        length = len(self.numbers)
-        if self.variant != other.variant or other.numbers[:length] != self.numbers:
-            return False
-        if self.prerelease == other.prerelease:
-            return True
-        shared = other.prerelease[: len(self.prerelease)]
-        return bool(self.prerelease) and length < len(other.numbers) and shared == self.prerelease
+        pieces = self.prerelease
+        for length in range(1, len(self.numbers) + 1):
+            yield self.numbers[:length], pieces
+        for length in range(1, len(self.numbers) if pieces else 0):
+            for count in range(1, len(pieces)):
+                yield self.numbers[:length], pieces[:count]
 
 
 def padded(numbers: tuple[int, ...]) -> tuple[int, ...]:
@@ -99,9 +105,15 @@ def newest_first(tags: Iterable[str]) -> list[str]:
     Of equal versions, the one with more parts comes first (``1.27.0``, then ``1.27``); then
     the text decides.
     """
-    ordered = sorted(set(tags))
-    parsed = {tag: parse_version(tag) for tag in ordered}
-    versions = [version for version in parsed.values() if version]
+    parsed = {tag: parse_version(tag) for tag in tags}
+    versions = in_order(version for version in parsed.values() if version)
+    others = sorted(tag for tag, version in parsed.items() if not version)
+    return [version.tag for version in versions] + others
+
+
+def in_order(versions: Iterable[Version]) -> list[Version]:
+    """Versions as `newest_first` orders their tags."""
+    ordered = sorted(versions, key=lambda version: version.tag)
     # a sort keeps the order of equals, also when it is reversed
-    versions.sort(key=lambda version: (version.key, len(version.numbers)), reverse=True)
-    return [version.tag for version in versions] + [tag for tag in ordered if not parsed[tag]]
+    ordered.sort(key=lambda version: (version.key, len(version.numbers)), reverse=True)
+    return ordered

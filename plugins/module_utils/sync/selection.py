@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 from ..model.errors import InvalidInput
 from ..model.patterns import compile_patterns
 from ..model.reference import check_tag
-from ..model.version import Version, newest_first, parse_version
+from ..model.version import Name, Version, in_order, newest_first, parse_version
 from ..model.version_range import VersionRange, Wildcard, parse_range, parse_wildcard
 
 MAX_TAGS = 200
@@ -103,7 +103,7 @@ class Selection(NamedTuple):
 
     def _matching(self, tags: Iterable[str]) -> list[Version]:
         """The versions that pass all but ``newest``, newest first."""
-        parsed = [parse_version(tag) for tag in newest_first(tags)]
+        parsed = [parse_version(tag) for tag in tags]
         found = [version for version in parsed if version and self._has_kind(version)]
         if self.wildcards:
             self._check_wildcards(found)
@@ -111,7 +111,7 @@ class Selection(NamedTuple):
         semver = self.filter.semver
         if semver:
             found = [version for version in found if semver.contains(version)]
-        return [version for version in found if self._named(version.tag)]
+        return in_order(version for version in found if self._named(version.tag))
 
     def _has_kind(self, version: Version) -> bool:
         """Whether its variant and being a prerelease are no obstacles."""
@@ -134,16 +134,18 @@ class Selection(NamedTuple):
         limit = self.filter.newest
         if not limit:
             return [version.tag for version in versions]
-        groups: dict[str, list[Version]] = {}
+        taken: list[str] = []
+        names: dict[str, set[Name]] = {}
         counts: dict[str, int] = {}
         for version in versions:
-            taken = groups.setdefault(version.variant, [])
-            if any(version.begins(other) for other in taken):
-                taken.append(version)
-            elif counts.get(version.variant, 0) < limit:
+            known = names.setdefault(version.variant, set())
+            if version.name not in known:
+                if counts.get(version.variant, 0) == limit:
+                    continue
                 counts[version.variant] = counts.get(version.variant, 0) + 1
-                taken.append(version)
-        return [version.tag for taken in groups.values() for version in taken]
+            known.update(version.names())
+            taken.append(version.tag)
+        return taken
 
     def __str__(self) -> str:
         names = ", ".join(wildcard.text for wildcard in self.wildcards)
