@@ -210,6 +210,9 @@ def test_frozen_patterns_stand_for_what_is_locked(sides: Sides, lock: Path) -> N
     entry["source"] = sides.source.ref("", f"{sides.source.repository}/other")
     result = sync(images=[entry], lock_file=str(lock), lock_mode="frozen")
     assert "nothing of" in result["msg"] and "is locked" in result["msg"]
+    entry["filter"] = {"allow_empty": True}
+    result = sync(images=[entry], lock_file=str(lock), lock_mode="frozen")
+    assert result["images"] == [] and not result.get("failed")
 
 
 @pytest.mark.parametrize(

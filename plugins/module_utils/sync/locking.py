@@ -46,7 +46,7 @@ class Locking(NamedTuple):
     def tags(self, several: Several) -> list[str]:
         """The tags of an entry's source that are locked for its destination.
 
-        Raises InvalidInput where there is none.
+        Raises InvalidInput where there is none, unless the filter allows that.
         """
         source, found = several.base.source, []
         for key, locked in (self.lock.images if self.lock else {}).items():
@@ -56,7 +56,7 @@ class Locking(NamedTuple):
             everything = isinstance(several, Everything)
             if tag and (everything or str(several.at(tag).destination) == key):
                 found.append(tag)
-        if not found:
+        if not found and not several.selection.filter.allow_empty:
             raise InvalidInput(
                 f"nothing of {source} is locked for {several.base.destination}, and lock_mode is "
                 "frozen"

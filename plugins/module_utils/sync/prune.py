@@ -107,8 +107,9 @@ class Pruning:
         if len(going) > self._options.limit:
             names = [str(image.declared.destination) for image in going[:20]]
             names += ["..."] if len(going) > len(names) else []
+            count = f"{len(going)} {'image' if len(going) == 1 else 'images'}"
             self._errors.append(
-                f"{len(going)} images would be pruned, and prune_limit is {self._options.limit}: "
+                f"{count} would be pruned, and prune_limit is {self._options.limit}: "
                 f"nothing was deleted. Raise it if they may go: {', '.join(names)}"
             )
             return Pruned([], self._warnings, self._errors)
