@@ -378,7 +378,9 @@ options:
         as builds that are the same every time write them, and dates in the future aren't true. For such an image set V(0).
       - The date is what the builder wrote. This keeps out what is found to be bad, and withdrawn, within a few days. Who wants
         to deceive can write any date, against that see O(signed_by).
-      - It holds for V(staged), see O(state), and with O(lock_mode=frozen) as well. O(tags) and O(filter) select first.
+      - With O(filter.newest), an older version is taken, or stays, in the place of one that is too young and isn't there yet.
+        With O(lock_mode=frozen) it isn't looked for.
+      - It holds for V(staged), see O(state), and with O(lock_mode=frozen) as well.
     type: str
   backup_tag:
     description:
@@ -423,7 +425,8 @@ options:
     description:
       - With V(update), sources are asked for what their tags name now.
       - With V(frozen), what the lock says is brought to the destinations, and no tag is asked for or listed at a source.
-        A tag that isn't in the lock is an error. A pattern stands for those of its tags that are locked.
+        A tag that isn't in the lock is an error. A pattern stands for those of its tags that are locked; none is an
+        error, unless O(filter.allow_empty) is set.
     type: str
     choices: [update, frozen]
     default: update

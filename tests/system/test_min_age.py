@@ -92,26 +92,49 @@ def test_entries_the_lock_and_pruning(sides: Sides, tmp_path: Path) -> None:
     locked = json.loads(lock.read_text())["images"]
     assert len(locked) == 2
 
-    # a newer version is selected, and what it pushes out goes; a moved one keeps its place
+    # a newer version is selected, and pushes nothing out yet; a moved one keeps its place
     new = sides.source.push(images.image("1.3", created=YOUNG), "1.3")
     sides.source.push(images.image("1.2/moved", created=YOUNG), "1.2")
     result = sync(images=[newest], **common)
-    assert [one["reason"] for one in result["images"]] == ["too_young", "too_young"]
-    assert [one["destination"] for one in result["pruned"]] == [sides.destination.ref("1.1")]
-    assert sides.destination.tags() == ["1.2"]
+    assert [one["reason"] for one in result["images"]] == ["too_young", "too_young", "in_sync"]
+    assert not result["changed"] and result["pruned"] == []
+    assert sides.destination.tags() == ["1.1", "1.2"]
     assert sides.destination.digest("1.2") == images.image("1.2", created=OLD).digest
-    key = sides.destination.ref("1.2")
-    assert json.loads(lock.read_text())["images"] == {key: locked[key]}
+    assert json.loads(lock.read_text())["images"] == locked
 
     own = sync(images=[{**newest, "min_age": "0"}], **common)
     assert [one["reason"] for one in own["images"]] == ["absent", "digest_differs"]
-    assert own["pruned"][0]["digest"] == images.image("1.2", created=OLD).digest
+    assert {one["digest"] for one in own["pruned"]} == {
+        images.image(tag, created=OLD).digest for tag in ("1.1", "1.2")
+    }
     assert sides.destination.digest("1.3") == new.digest
 
     # with a lock of somebody else it holds, too
     push.delete_manifest(sides.destination.host, sides.destination.repository, new.digest)
     frozen = sync(images=[newest], lock_file=str(lock), lock_mode="frozen", min_age="3d")
     assert [one["reason"] for one in frozen["images"]] == ["too_young", "in_sync"]
+
+
+def test_older_versions_come_in_place_of_too_young_ones(sides: Sides) -> None:
+    """Also where the next ones are too young as well; tags given by name aren't counted."""
+    for tag, created in {"1.1": OLD, "1.2": OLD, "1.3": YOUNG, "1.4": YOUNG}.items():
+        sides.source.push(images.image(tag, created=created), tag)
+    sides.source.push(images.image("1.2-alpine", created=OLD), "1.2-alpine")
+    chosen = {"newest": 1, "variants": ["", "alpine"]}
+    result = sides.run("", tags=["1.3", "1.x"], filter=chosen, min_age="3d")
+    tags = [one["destination"].rpartition(":")[2] for one in result["images"]]
+    assert dict(zip(tags, (one["reason"] for one in result["images"]))) == {
+        "1.4": "too_young",
+        "1.3": "too_young",
+        "1.2": "absent",
+        "1.2-alpine": "absent",
+    }
+    assert tags == ["1.4", "1.3", "1.2", "1.2-alpine"]
+    assert sides.destination.tags() == ["1.2", "1.2-alpine"]
+
+    none = sides.run("", filter={"semver": ">1.2", "newest": 1}, min_age="3d")
+    assert [one["reason"] for one in none["images"]] == ["too_young", "too_young"]
+    assert not none["changed"] and not none.get("failed")
 
 
 def test_bundles(sides: Sides, tmp_path: Path) -> None:

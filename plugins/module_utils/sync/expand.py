@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from typing import Callable
 
 from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NotFound
+from ..model.version import newest_first
 from ..stores.base import Repository
 from ..transport.settings import Settings
 from .declared import Declared, Entry, Everything, Several, unique
@@ -47,8 +48,11 @@ class Expansion:
         for several, image in self._items:
             if isinstance(several, Everything):  # where its images go isn't known yet
                 image.move(several.base.destination)
-        #: by the number of the item
+        #: by the number of the item: what was found, and of what it was selected
         self._found: dict[int, list[Declared]] = {}
+        self._listed: dict[int, list[str]] = {}
+        #: by their place
+        self._made: dict[tuple[str, str], Image] = {}
 
     @property
     def images(self) -> list[Image]:
@@ -69,6 +73,30 @@ class Expansion:
             workers.submit((1,), lambda group=group: self._read(group, failed))  # type: ignore[misc]
         workers.finish()
         return self._expanded() if groups else self.images
+
+    def refill(self) -> list[Image] | None:
+        """All images once more, where ``newest`` has older ones for those that are too young.
+
+        One whose tag the destination has, older, keeps its place: it goes on there as it is. None
+        where nothing is to be added.
+        """
+        more = False
+        for number, tags in self._listed.items():
+            several, _image = self._items[number]
+            found = self._found[number]
+            refused = {_source_tag(one) for one in found if self._leaves_its_place(one)}
+            if several is None or not refused:
+                continue
+            known = {one.place for one in found}
+            added = [o for o in several.in_place_of(refused, tags) if o.place not in known]
+            self._found[number] = _in_order(found + added)
+            more = more or bool(added)
+        return self._expanded() if more else None
+
+    def _leaves_its_place(self, declared: Declared) -> bool:
+        image = self._made.get(declared.place)
+        young = image is not None and image.outcome.reason == "too_young"
+        return bool(young and image and image.previous is None)
 
     def _read(self, group: list[int], failed: Callable[[Image, ImageSyncError], None]) -> None:
         """Lists one repository, for all entries that select from it."""
@@ -95,6 +123,9 @@ class Expansion:
                 elif isinstance(several, Everything) and not there:
                     _check_unnamed(image.source)
                 self._found[number] = several.select(there)
+                refillable = several.base.min_age and several.selection.filter.newest
+                if refillable and not self._locked_tags:
+                    self._listed[number] = there
             except ImageSyncError as caught:
                 self._found[number] = several.named()
                 failed(image, caught)
@@ -116,7 +147,9 @@ class Expansion:
             for declared in known[number]:
                 if declared.place not in seen:
                     seen.add(declared.place)
-                    images.append(self._opened(declared) if several else image)
+                    if several and declared.place not in self._made:
+                        self._made[declared.place] = self._opened(declared)
+                    images.append(self._made[declared.place] if several else image)
         return images
 
 
@@ -128,6 +161,15 @@ def read_tags(repository: Repository | None) -> list[str]:
     if not tags and not repository.first_tags().exists:
         raise NotFound(f"the repository {repository.name} doesn't exist", 404)
     return tags
+
+
+def _source_tag(declared: Declared) -> str:
+    return (declared.source and declared.source.tag) or ""
+
+
+def _in_order(images: list[Declared]) -> list[Declared]:
+    ranks = {tag: rank for rank, tag in enumerate(newest_first(map(_source_tag, images)))}
+    return sorted(images, key=lambda declared: ranks[_source_tag(declared)])
 
 
 def _check_unnamed(repository: Repository | None) -> None:

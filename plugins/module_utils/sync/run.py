@@ -158,16 +158,12 @@ class _Call:
             self._images = self._expansion.run(self._workers, self._failed)
             if self._network.pace.cancelled:
                 return
-            check_backups((i.declared for i in self._images), self._prune.declared)
-            self._look_into_lock()
-            self._stage = COMPARE
-            wanted = [i for i in self._images if i.open and i.declared.state != "absent"]
-            unwanted = [i for i in self._images if i.open and i.declared.state == "absent"]
             deltas = Deltas(self._workers, self._failed, self._baseline)
-            deltas.prepare(wanted)
-            Survey(self._workers, self._failed).run([i for i in wanted if i.open])
-            Verification(self._keys, self._workers, self._failed).run(wanted)
-            Ages(self._workers, self._failed).run(wanted)
+            fresh, wanted, unwanted = self._images, list[Image](), list[Image]()
+            while fresh:
+                unwanted += [i for i in fresh if i.open and i.declared.state == "absent"]
+                wanted += self._compare(fresh, deltas)
+                fresh = self._refilled()
             deltas.leave_out(wanted)
             Integrity(self._workers, self._failed).run(wanted)
             changes = Attachments(self._workers, self._failed).run(wanted)
@@ -214,6 +210,25 @@ class _Call:
                     repository.still_wanted(digest)
             except (DiskError, InvalidContent) as error:
                 self._pruned.errors.append(f"{reference}: {error}")
+    def _compare(self, images: list[Image], deltas: Deltas) -> list[Image]:
+        """Decides each image, or finds out what it lacks; returns all but those to be removed."""
+        check_backups((i.declared for i in self._images), self._prune.declared)
+        self._look_into_lock(images)
+        self._stage = COMPARE
+        wanted = [i for i in images if i.open and i.declared.state != "absent"]
+        deltas.prepare(wanted)
+        Survey(self._workers, self._failed).run([i for i in wanted if i.open])
+        Verification(self._keys, self._workers, self._failed).run(wanted)
+        Ages(self._workers, self._failed).run(wanted)
+        return wanted
+
+    def _refilled(self) -> list[Image]:
+        """The images that come in place of those that are too young."""
+        known = {id(image) for image in self._images}
+        if self._network.pace.cancelled:
+            return []
+        self._images = self._expansion.refill() or self._images
+        return [image for image in self._images if id(image) not in known]
 
     def _sweep(self) -> None:
         """What was deleted may leave blobs behind that nothing uses."""
@@ -241,8 +256,8 @@ class _Call:
         sent = totals.bytes_uploaded if self._check_mode else self._network.bytes_uploaded
         return State(self._stage, self._images, min(sent, planned), planned)
 
-    def _look_into_lock(self) -> None:
-        for image in self._images:
+    def _look_into_lock(self, images: list[Image]) -> None:
+        for image in images:
             settle_again(image)
             try:
                 if image.open:
