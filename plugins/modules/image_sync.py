@@ -438,7 +438,8 @@ options:
       - V(lock) deletes what the lock says was put there and isn't declared any more, and the digest that a moved tag left
         behind. A tag that names another digest than the lock says is somebody else's and is kept. Not for a task in a
         C(loop), where each round would delete what the others have put there; use O(images).
-      - V(repository) deletes every tag that isn't declared, in all destination repositories of the call.
+      - V(repository) deletes every tag that isn't declared, in all destination repositories of the call. Of tags that stand
+        for a digest, as cosign's do, it deletes those of images that aren't there any more, by their digest neither.
     type: str
     choices: [none, lock, repository]
     default: none

@@ -27,6 +27,8 @@ from tests.support.sync import _VALIDATOR, sync
 
 Pair = tuple[StrictRegistry, StrictRegistry]
 
+HEX = "ab12" * 16
+
 
 @pytest.fixture
 def lock(tmp_path: Path) -> Path:
@@ -154,6 +156,25 @@ def test_signatures_that_are_protected_stay(pair: Pair, lock: Path, how: str) ->
     }[how]
     assert len(_prune(lock, entries[:1], **options)["pruned"]) == 1
     assert (signature in _tags(pair[1])) is (how != "neither")
+
+
+def test_what_was_attached_to_images_that_are_gone(pair: Pair, lock: Path) -> None:
+    """Signatures of what is there stay, also without a tag, and of what comes in this call."""
+    entries = _entries(pair, "1", "2")
+    sync(images=entries[:1])
+    destination = pair[1]
+    index, coming = images.multi_platform(), _tags(pair[0])["2"]
+    destination.add("a", index)
+    there = [_tags(destination)["1"], index.digest, index.children[0].digest, coming]
+    names = [digest.replace(":", "-") + ".sig" for digest in there]
+    orphans = [f"sha256-{HEX}", f"sha256-{HEX}.att"]
+    for name in names + orphans:
+        destination.add("a", artifacts.artifact(name), name)
+    result = _prune(lock, entries, prune="repository", referrers="never")
+    assert [gone["destination"] for gone in result["pruned"]] == [
+        f"{destination.host}/a:{name}" for name in orphans
+    ]
+    assert set(_tags(destination)) == {"1", "2", *names}
 
 
 def test_parts_of_an_index_that_stays_by_its_digest(pair: Pair, lock: Path) -> None:

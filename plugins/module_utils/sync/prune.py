@@ -18,6 +18,7 @@ from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError
 from ..model.lock import Lock, Locked
 from ..model.reference import Reference, parse_reference
+from ..stores.base import Repository
 from ..stores.places import Places
 from .declared import Declared
 from .image import Image
@@ -30,6 +31,8 @@ MODES = ("none", "lock", "repository")
 _DECIDED = ("removed", "in_sync", "kept")
 #: tags of what belongs to another image: OCI's tag schema, and cosign's
 _ATTACHED = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z]+)?")
+#: those that tell the whole digest
+_OF_DIGEST = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z]+)?")
 
 
 class PruneOptions(NamedTuple):
@@ -91,7 +94,7 @@ class Pruning:
             behind = [self._unwanted(place) for place in self._left_behind(images)]
             candidates = self._undeclared_in_lock(images) + behind
         else:
-            candidates = self._other_tags(images)
+            candidates = self._other_tags(images, users)
         removal = Removal(
             self._workers,
             self._check_mode,
@@ -199,17 +202,37 @@ class Pruning:
                     found[place] = old
         return found
 
-    def _other_tags(self, images: list[Image]) -> list[Image]:
+    def _other_tags(
+        self, images: list[Image], users: Mapping[str, list[Wanted]]
+    ) -> list[Image]:
         wanted = {(i.declared.destination.name, i.declared.destination.tag) for i in images}
         repositories = {i.repository.name: i for i in images if i.declared.state != "absent"}
         found = []
         for name, image in sorted(repositories.items()):
-            for tag in sorted(image.repository.tags()):
+            tags = sorted(image.repository.tags())
+            orphans = self._orphans(image.repository, tags, users.get(name, ()))
+            for tag in tags:
                 place = image.declared.destination._replace(tag=tag, digest=None)
-                known = (name, tag) in wanted or _ATTACHED.fullmatch(tag)
+                attached = _ATTACHED.fullmatch(tag) and tag not in orphans
+                known = (name, tag) in wanted or attached
                 if not known and not self._is_kept(place):
                     found.append(self._unwanted(place))
         return found
+
+    def _orphans(
+        self, repository: Repository, tags: Iterable[str], users: Iterable[Wanted]
+    ) -> set[str]:
+        """Tags of what belonged to images that aren't there any more, by their digest neither."""
+        of: dict[str, list[str]] = {}
+        for tag in tags:
+            found = _OF_DIGEST.fullmatch(tag)
+            if found:
+                of.setdefault(f"sha256:{found.group(1)}", []).append(tag)
+        for user in users:  # in check mode they may not be there yet
+            for part in (user.top, *user.manifests):
+                of.pop(part.digest, None)
+        there = self._workers.map(repository.resolve, of)
+        return {tag for own, found in zip(of.values(), there) if found is None for tag in own}
 
     def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
         """Whether it is declared elsewhere, protected, a backup, or what the call reads from."""
