@@ -115,22 +115,29 @@ def test_entries_the_lock_and_pruning(sides: Sides, tmp_path: Path) -> None:
     assert [one["reason"] for one in frozen["images"]] == ["too_young", "in_sync"]
 
 
-def test_older_versions_come_in_place_of_too_young_ones(sides: Sides) -> None:
+def test_older_versions_come_in_place_of_too_young_ones(sides: Sides, tmp_path: Path) -> None:
     """Also where the next ones are too young as well; tags given by name aren't counted."""
     for tag, created in {"1.1": OLD, "1.2": OLD, "1.3": YOUNG, "1.4": YOUNG}.items():
         sides.source.push(images.image(tag, created=created), tag)
     sides.source.push(images.image("1.2-alpine", created=OLD), "1.2-alpine")
     chosen = {"newest": 1, "variants": ["", "alpine"]}
     result = sides.run("", tags=["1.3", "1.x"], filter=chosen, min_age="3d")
-    tags = [one["destination"].rpartition(":")[2] for one in result["images"]]
-    assert dict(zip(tags, (one["reason"] for one in result["images"]))) == {
-        "1.4": "too_young",
-        "1.3": "too_young",
-        "1.2": "absent",
-        "1.2-alpine": "absent",
-    }
-    assert tags == ["1.4", "1.3", "1.2", "1.2-alpine"]
+    became = [(i["destination"].rpartition(":")[2], i["reason"]) for i in result["images"]]
+    assert became == [
+        ("1.4", "too_young"),
+        ("1.3", "too_young"),
+        ("1.2", "absent"),
+        ("1.2-alpine", "absent"),
+    ]
     assert sides.destination.tags() == ["1.2", "1.2-alpine"]
+
+    # names on disk end with the tag
+    dates = {"1.2": OLD, "1.10": YOUNG}
+    named = {f"docker.io/a:{tag}": images.image(tag, created=date) for tag, date in dates.items()}
+    bundle = f"oci:{layouts.write_layout(tmp_path / 'bundle', named)}:docker.io/a"
+    there = sides.destination.ref("", f"{sides.destination.repository}/a")
+    result = sync(source=bundle, destination=there, filter={"newest": 1}, min_age="3d")
+    assert [one["reason"] for one in result["images"]] == ["too_young", "absent"]
 
     none = sides.run("", filter={"semver": ">1.2", "newest": 1}, min_age="3d")
     assert [one["reason"] for one in none["images"]] == ["too_young", "too_young"]

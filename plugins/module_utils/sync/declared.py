@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Union
 
 from ..model.ages import parse_age
@@ -121,13 +121,6 @@ class Several(NamedTuple):
             return [self.at(tag) for tag in self.selection.select(tags)]
         except InvalidInput as error:
             raise InvalidInput(f"{self.base.source}: {error}") from None
-
-
-    def in_place_of(self, refused: Container[str], tags: Iterable[str]) -> list[Declared]:
-        """What ``newest`` selects where the source hasn't these versions; newest first."""
-        lenient = self.selection.filter._replace(allow_empty=True)
-        selection = self.selection._replace(filter=lenient)
-        return self._replace(selection=selection).select(t for t in tags if t not in refused)
 
 
 class Everything(Several):

@@ -84,14 +84,21 @@ class Expansion:
         for number, tags in self._listed.items():
             several, _image = self._items[number]
             found = self._found[number]
-            refused = {_source_tag(one) for one in found if self._leaves_its_place(one)}
-            if several is None or not refused:
+            young = [one for one in found if self._leaves_its_place(one)]
+            if several is None or not (tags and young):
                 continue
+            refused = {_own_tag(several, one) for one in young}
             known = {one.place for one in found}
-            added = [o for o in several.in_place_of(refused, tags) if o.place not in known]
-            self._found[number] = _in_order(found + added)
+            others = _without(several, refused, tags)
+            added = [one for one in others if one.place not in known]
+            self._found[number] = _in_order(several, found + added)
             more = more or bool(added)
         return self._expanded() if more else None
+
+    def _may_refill(self, several: Several) -> bool:
+        """What is locked is what was taken before: there, nothing comes in place of anything."""
+        by_age = several.base.min_age and several.selection.filter.newest
+        return bool(by_age and not self._locked_tags)
 
     def _leaves_its_place(self, declared: Declared) -> bool:
         image = self._made.get(declared.place)
@@ -123,9 +130,7 @@ class Expansion:
                 elif isinstance(several, Everything) and not there:
                     _check_unnamed(image.source)
                 self._found[number] = several.select(there)
-                refillable = several.base.min_age and several.selection.filter.newest
-                if refillable and not self._locked_tags:
-                    self._listed[number] = there
+                self._listed[number] = there if self._may_refill(several) else []
             except ImageSyncError as caught:
                 self._found[number] = several.named()
                 failed(image, caught)
@@ -163,13 +168,23 @@ def read_tags(repository: Repository | None) -> list[str]:
     return tags
 
 
-def _source_tag(declared: Declared) -> str:
-    return (declared.source and declared.source.tag) or ""
+def _without(several: Several, refused: set[str], tags: Iterable[str]) -> list[Declared]:
+    """What ``newest`` selects where the source hasn't these versions."""
+    lenient = several.selection.filter._replace(allow_empty=True)
+    several = several._replace(selection=several.selection._replace(filter=lenient))
+    return several.select(tag for tag in tags if tag not in refused)
 
 
-def _in_order(images: list[Declared]) -> list[Declared]:
-    ranks = {tag: rank for rank, tag in enumerate(newest_first(map(_source_tag, images)))}
-    return sorted(images, key=lambda declared: ranks[_source_tag(declared)])
+def _own_tag(several: Several, declared: Declared) -> str:
+    """The tag that was selected: on disk, the source's name ends with it."""
+    source, chosen = several.base.source, declared.source
+    return source.tag_of(chosen.tag) if source and chosen and chosen.tag else ""
+
+
+def _in_order(several: Several, images: list[Declared]) -> list[Declared]:
+    tags = [_own_tag(several, declared) for declared in images]
+    ranks = {tag: rank for rank, tag in enumerate(newest_first(tags))}
+    return sorted(images, key=lambda declared: ranks[_own_tag(several, declared)])
 
 
 def _check_unnamed(repository: Repository | None) -> None:

@@ -202,9 +202,7 @@ class Pruning:
                     found[place] = old
         return found
 
-    def _other_tags(
-        self, images: list[Image], users: Mapping[str, list[Wanted]]
-    ) -> list[Image]:
+    def _other_tags(self, images: list[Image], users: Mapping[str, list[Wanted]]) -> list[Image]:
         wanted = {(i.declared.destination.name, i.declared.destination.tag) for i in images}
         repositories = {i.repository.name: i for i in images if i.declared.state != "absent"}
         found = []
@@ -229,8 +227,9 @@ class Pruning:
             if found:
                 of.setdefault(f"sha256:{found.group(1)}", []).append(tag)
         for user in users:  # in check mode they may not be there yet
-            for part in (user.top, *user.manifests):
-                of.pop(part.digest, None)
+            of.pop(user.top.digest, None)
+            for manifest in user.manifests:
+                of.pop(manifest.digest, None)
         there = self._workers.map(repository.resolve, of)
         return {tag for own, found in zip(of.values(), there) if found is None for tag in own}
 
