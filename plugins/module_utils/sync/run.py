@@ -13,9 +13,7 @@ from typing import Any
 from ..model.descriptor import Descriptor
 from ..model.errors import (
     Cancelled,
-    DiskError,
     ImageSyncError,
-    InvalidContent,
     InvalidInput,
     NothingLeft,
 )
@@ -45,6 +43,7 @@ from .resuming import settle_again
 from .signatures import read_keys
 from .survey import Survey
 from .transfer import Totals, Transfer
+from .untagged import keep_untagged
 from .usage import Wanted
 from .verifying import Verification
 from .workers import Workers
@@ -183,7 +182,9 @@ class _Call:
                 users = _users(wanted, manifests)
                 Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
                 self._prune_rest(users)
-            self._keep_untagged(wanted)
+            if not self._check_mode:
+                declared, pace = self._prune.declared, self._network.pace
+                self._pruned.errors.extend(keep_untagged(wanted, declared, self._places, pace))
             if removes:
                 self._sweep()
         except (TooMuch, BaseMissing) as error:
@@ -193,23 +194,6 @@ class _Call:
         if not self._check_mode and not self._ended:
             self._finish()
 
-    def _keep_untagged(self, wanted: list[Image]) -> None:
-        """On disk, an image without a tag may have been there by that of another, which moved."""
-        found = [
-            (image.declared.destination, image.outcome.digest)
-            for image in wanted
-            if image.tag is None and image.outcome.settled
-        ]
-        found += [(one, one.digest or "") for one in self._prune.declared if not one.tag]
-        used = {image.repository for image in wanted}
-        for reference, digest in found if not self._check_mode else ():
-            self._network.pace.check()
-            repository = self._places.repository(reference) if reference.transport else None
-            try:
-                if digest and repository in used:
-                    repository.still_wanted(digest)
-            except (DiskError, InvalidContent) as error:
-                self._pruned.errors.append(f"{reference}: {error}")
     def _compare(self, images: list[Image], deltas: Deltas) -> list[Image]:
         """Decides each image, or finds out what it lacks; returns all but those to be removed."""
         check_backups((i.declared for i in self._images), self._prune.declared)

@@ -1,0 +1,42 @@
+# Copyright (c) 2026, the imagesync.registry contributors
+# GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Images without a tag, on disk.
+
+In a layout such an image may be there by an entry that it shares with a tag. When that tag moves,
+the image needs one of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from ..model.errors import DiskError, InvalidContent
+from ..model.reference import Reference
+from ..stores.places import Places
+from ..transport.retry import Pace
+from .image import Image
+
+
+def keep_untagged(
+    images: list[Image], declared: Iterable[Reference], places: Places, pace: Pace
+) -> list[str]:
+    """Keeps what ``images``, and others (``declared``), name by digest; returns what failed."""
+    found = [
+        (image.declared.destination, image.outcome.digest)
+        for image in images
+        if image.tag is None and image.outcome.settled
+    ]
+    found += [(one, one.digest or "") for one in declared if not one.tag]
+    used = {image.repository for image in images}
+    errors = []
+    for reference, digest in found:
+        pace.check()
+        repository = places.repository(reference) if reference.transport else None
+        try:
+            if repository and digest and repository in used:
+                repository.still_wanted(digest)
+        except (DiskError, InvalidContent) as error:
+            errors.append(f"{reference}: {error}")
+    return errors
