@@ -11,8 +11,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
 import runpy
+import ssl
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -22,6 +25,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.imagesync.registry.tests.support.certificates import make_certificates
 from ansible_collections.imagesync.registry.tests.unit.support import ROOT
 
 FILE = ROOT / "extensions/eda/plugins/event_source/registry_events.py"
@@ -31,6 +35,10 @@ Refused = SOURCE["Refused"]
 read_events: Callable[..., list[dict[str, str]]] = SOURCE["read_events"]
 
 DIGEST = "sha256:" + "fea8895f450959fa676bcc1df0611ea93823a735a01205fd8622846041d0c7cf"[:64]
+
+
+def _changed(target: dict[str, Any], changes: dict[str, Any] | None) -> dict[str, Any] | None:
+    return None if changes is None else {**target, **changes}
 
 
 def distribution(**changes: Any) -> dict[str, Any]:
@@ -47,7 +55,7 @@ def distribution(**changes: Any) -> dict[str, Any]:
         "id": "320678d8-ca14-430f-8bb6-4ca139cd83f7",
         "timestamp": "2016-03-09T14:44:26.402973972-08:00",
         "action": "push",
-        "target": {**target, **changes.pop("target", {})},
+        "target": _changed(target, changes.pop("target", {})),
         "request": {
             "id": "6df24a34-0959-4923-81ca-14f09767db19",
             "addr": "192.168.64.11:42961",
@@ -187,19 +195,51 @@ BAD = [
     {},
     {"events": "x"},
     {"events": [1]},
+    distribution(target={"repository": ""}),
+    distribution(target=None),
+    distribution(request={"host": 5}),
+    {**harbor(), "event_data": []},
+    quay([["a"]]),
+]
+
+
+NAMES = [
     distribution(target={"repository": "{{ lookup('env', 'HOME') }}"}),
     distribution(target={"repository": "../../etc"}),
     distribution(target={"tag": "-e x"}),
     distribution(target={"tag": "1.0\n"}),
     distribution(target={"digest": "sha256:" + "0" * 63}),
-    distribution(actor={"name": "a\x1b[31m"}),
     distribution(request={"host": "a b"}),
-    distribution(request={"host": 5}),
-    {**harbor(), "event_data": []},
     quay(["a b"]),
-    quay([["a"]]),
     {**quay(["1"]), "docker_url": "quay.io:x/a"},
 ]
+
+
+@pytest.mark.parametrize("document", NAMES)
+def test_what_has_a_name_that_is_none_is_passed_over(
+    document: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    """docker-registry sends what is refused for ever, and all that comes after it would wait."""
+    assert read_events(document) == []
+    assert "passed over" in caplog.text and "\n" not in caplog.messages[0]
+    if "events" in document:
+        document = {"events": [*document["events"], *distribution()["events"]]}
+        assert len(read_events(document)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "actor"),
+    [
+        ("auth0|5f7c8ec7c33c6c004bbafe82", "auth0|5f7c8ec7c33c6c004bbafe82"),
+        ("CN=ci,OU=Build,O=Example", "CN=ci,OU=Build,O=Example"),
+        ("Jürgen (dev)", "Jürgen (dev)"),
+        ("a\x1b[31m{{ 1 }}{% b %}", "a_[31m__ 1 ___% b %_"),
+        ("x" * 300, "x" * 200),
+    ],
+)
+def test_whoever_pushed(name: str, actor: str) -> None:
+    (event,) = read_events(distribution(actor={"name": name}))
+    assert event["actor"] == actor
 
 
 @pytest.mark.parametrize("document", BAD)
@@ -279,9 +319,9 @@ async def listening(work: Callable[[int, asyncio.Queue[Any]], Awaitable[Any]], *
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def send(port: int, data: bytes) -> str:
+async def send(port: int, data: bytes, tls: ssl.SSLContext | None = None) -> str:
     """The first line of the answer, "" when there was none."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
     writer.write(data)
     try:
         return (await reader.read()).decode().partition("\r\n")[0]
@@ -379,6 +419,76 @@ def test_what_the_rules_have_no_room_for_is_not_answered() -> None:
     asyncio.run(listening(work, room=1, quick=0.2))
 
 
+def test_the_end_waits_for_nobody() -> None:
+    async def work(port: int, _queue: asyncio.Queue[Any]) -> asyncio.StreamReader:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        held.append(writer)
+        writer.write(b"POST / HTTP/1.1\r\n")
+        assert "200 OK" in await send(port, request(distribution()))
+        return reader
+
+    async def ended() -> None:
+        reader = await listening(work)
+        with contextlib.suppress(ConnectionError):
+            assert await reader.read() == b""
+        held[0].close()
+
+    held: list[asyncio.StreamWriter] = []
+    started = time.monotonic()
+    asyncio.run(ended())
+    assert time.monotonic() - started < 5  # the connection might last for 10
+
+
+def test_many_at_once() -> None:
+    async def work(port: int, queue: asyncio.Queue[Any]) -> None:
+        sent = [send(port, request(distribution())) for _unused in range(200)]
+        assert set(await asyncio.gather(*sent)) == {"HTTP/1.1 200 OK"}
+        assert queue.qsize() == 200
+
+    asyncio.run(listening(work))
+
+
+def test_an_answer_to_head_has_no_body() -> None:
+    async def work(port: int, _queue: asyncio.Queue[Any]) -> None:
+        for secret, status in ((f"Bearer {SECRET}", " 405 "), ("x", " 401 ")):
+            data = request(b"", secret).replace(b"POST", b"HEAD", 1)
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(data)
+            head, _end, body = (await reader.read()).decode().partition("\r\n\r\n")
+            writer.close()
+            assert status in head and body == ""
+
+    asyncio.run(listening(work))
+
+
+def test_over_tls(tmp_path: Path) -> None:
+    made = make_certificates(tmp_path)
+    trusting = ssl.create_default_context(cafile=str(made.ca))
+    stranger = ssl.create_default_context()
+
+    async def work(port: int, queue: asyncio.Queue[Any]) -> None:
+        assert "200 OK" in await send(port, request(distribution()), trusting)
+        with pytest.raises(ssl.SSLCertVerificationError):
+            await send(port, request(distribution()), stranger)
+        assert "200 OK" not in await send(port, request(distribution()))  # not over TLS
+        assert " 401 " in await send(port, request(distribution(), "Bearer x"), trusting)
+        assert "200 OK" in await send(port, request(distribution()), trusting)
+        assert queue.qsize() == 2
+
+    files = {"certfile": str(made.server.cert), "keyfile": str(made.server.key)}
+    asyncio.run(listening(work, **files))
+
+
+def test_a_secret_that_is_not_ascii() -> None:
+    basic = base64.b64encode("any:Müller".encode()).decode()
+
+    async def work(port: int, _queue: asyncio.Queue[Any]) -> None:
+        for way in ("Bearer Müller", f"Basic {basic}"):
+            assert "200 OK" in await send(port, request(distribution(), way))
+
+    asyncio.run(listening(work, secret="Müller"))
+
+
 def test_another_header_may_have_the_secret() -> None:
     async def work(port: int, queue: asyncio.Queue[Any]) -> None:
         assert "401" in await send(port, request(distribution()))
@@ -399,6 +509,16 @@ def test_another_header_may_have_the_secret() -> None:
         ({"secret": "a", "token": "b"}, "no option token"),
         ({"secret": "a", "actions": "push"}, "actions is a list"),
         ({"secret": "a", "registry": "https://x"}, "registry isn't a host"),
+        ({"secret": "a", "port": 65536}, "port must be a number from 1 to 65535"),
+        ({"secret": "a", "actions": [["push"]]}, "actions is a list"),
+        ({"secret": "a", "header": "X Y"}, "header isn't the name of one"),
+        ({"secret": "a", "keyfile": "/nowhere/key"}, "keyfile and password go with certfile"),
+        ({"secret": "a", "password": "b"}, "keyfile and password go with certfile"),
+        ({"secret": "a", "certfile": "/nowhere/cert"}, "certfile /nowhere/cert .*No such file"),
+        ({"secret": "a", "certfile": "/dev/null"}, "certfile /dev/null .*can't be used"),
+        ({"secret_file": "/nowhere/secret"}, "secret_file /nowhere/secret .*No such file"),
+        ({"secret_file": "/dev"}, "secret_file /dev can't be read"),
+        ({"secret": "a", "host": "192.0.2.1"}, "can't listen on 192.0.2.1:5005: "),
     ],
 )
 def test_bad_options_are_told(args: dict[str, Any], message: str) -> None:

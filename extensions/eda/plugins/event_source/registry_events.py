@@ -4,9 +4,9 @@
 
 """An event source of ansible-rulebook: what registries tell of pushes.
 
-ansible-rulebook runs this file by itself, without the rest of the collection on its path. So all of
-it is here, and of Python's own library: its servers let anybody hold connections for ever, and
-here each exchange has one request, a length and an end.
+ansible-rulebook runs this file by itself (runpy.run_path), without the rest of the collection on its
+path. So all of it is here, and of Python's own library: its servers let anybody hold connections
+for ever, and here each exchange has one request, a length and an end.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ description:
   - An event has C(action) (V(push), V(pull), V(delete)), C(image) (a full reference, by tag where there is one, else by
     digest), C(registry), C(repository), C(tag) and C(digest) (empty where the registry doesn't tell), C(actor) (who did
     it, empty where the registry doesn't tell) and C(sender) (V(docker-registry), V(harbor), V(quay)).
-  - All of these are checked against the grammar of references, so that nothing else gets into a playbook.
+  - Names, tags and digests are checked against the grammar of references, so that nothing else gets into a playbook. An event
+    that has others is passed over, and told in the log. In C(actor), braces and what can't be printed are underscores.
   - Events come at least once. A registry that got no answer sends them again.
 options:
   port:
@@ -90,7 +91,7 @@ options:
   max_connections:
     description: The most connections at once.
     type: int
-    default: 64
+    default: 256
   timeout:
     description: How many seconds an exchange may take from its first byte to the answer.
     type: int
@@ -106,7 +107,7 @@ EXAMPLES = r"""
 
 _LOG = logging.getLogger(__name__)
 _HEAD_BYTES = 16 * 1024
-_NUMBERS = {"port": 0, "max_body": 1 << 20, "max_connections": 64, "timeout": 10}
+_NUMBERS = {"port": 0, "max_body": 1 << 20, "max_connections": 256, "timeout": 10}
 _TEXTS = ("secret", "secret_file", "registry", "certfile", "keyfile", "password")
 # ansible-rulebook adds the last one
 _OTHERS = ("host", "header", "actions", "eda_feedback_queue")
@@ -125,17 +126,17 @@ _PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(rf"{_PART}(?:/{_PART})*")
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}|sha512:[0-9a-f]{128}")
-_ACTOR = re.compile(r"[\w.@+$:/ -]{0,200}")
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 Event = dict[str, str]
 
 
 class Refused(Exception):
-    """An answer that isn't 200."""
+    """An answer that isn't 200; to HEAD it has no body (RFC 9110, 9.3.2)."""
 
     def __init__(self, status: HTTPStatus, why: str) -> None:
         super().__init__(why)
-        self.status = status
+        self.status, self.has_body = status, True
 
 
 # Notifications
@@ -216,17 +217,19 @@ def _of_quay(document: Mapping[str, Any], registry: str) -> Iterator[Event]:
 def _event(
     sender: str, action: str, registry: str, repository: str, tag: str, digest: str, actor: str
 ) -> Iterator[Event]:
+    if not registry or not repository:
+        raise _bad("no registry or no repository")
     checks = (
         ("registry", registry, _REGISTRY),
         ("repository", repository, _REPOSITORY),
         ("tag", tag or "none", _TAG),
         ("digest", digest or f"sha256:{'0' * 64}", _DIGEST),
-        ("actor", actor, _ACTOR),
     )
-    for what, value, grammar in checks:
-        if not grammar.fullmatch(value):
-            raise _bad(f"no {what}: {value[:100]!r}")
-    if tag or digest:
+    bad = [f"{what} {value[:100]!r}" for what, value, known in checks if not known.fullmatch(value)]
+    if bad:
+        # Refused, docker-registry would send it for ever, and nothing that comes after it.
+        _LOG.warning("registry_events: passed over, as it is none: %s", ", ".join(bad))
+    elif tag or digest:
         yield {
             "sender": sender,
             "action": action,
@@ -235,8 +238,13 @@ def _event(
             "repository": repository,
             "tag": tag,
             "digest": digest,
-            "actor": actor,
+            "actor": _harmless(actor[:200]),
         }
+
+
+def _harmless(text: str) -> str:
+    """Whoever that is may choose their name; no template and no terminal is to heed it."""
+    return "".join(c if c.isprintable() and c not in "{}" else "_" for c in text)
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -285,26 +293,21 @@ def read_settings(args: Mapping[str, Any]) -> Settings:
         raise ValueError(f"registry_events has no option {', '.join(unknown)}")
     numbers = {name: _number(name, args.get(name, value)) for name, value in _NUMBERS.items()}
     texts = {name: str(args.get(name) or "") for name in _TEXTS}
-    secret = texts["secret"]
-    if texts["secret_file"]:
-        if secret:
-            raise ValueError("registry_events takes one of secret and secret_file")
-        lines = Path(texts["secret_file"]).read_text(encoding="utf-8").splitlines()
-        secret = lines[0].strip() if lines else ""
-    if not secret:
-        raise ValueError("registry_events needs a secret, which registries must send")
+    header = str(args.get("header") or "Authorization")
+    if not _HEADER.fullmatch(header):
+        raise ValueError(f"registry_events: header isn't the name of one: {header!r}")
     if texts["registry"] and not _REGISTRY.fullmatch(texts["registry"]):
         raise ValueError(f"registry_events: registry isn't a host: {texts['registry']}")
     actions = args.get("actions", ["push"])
-    if not isinstance(actions, list) or not set(actions) <= set(_ACTIONS.values()):
+    if not isinstance(actions, list) or any(one not in _ACTIONS.values() for one in actions):
         raise ValueError("registry_events: actions is a list of push, pull, delete")
     return Settings(
         host=str(args.get("host") or "127.0.0.1"),
-        secret=_hash(secret),
-        header=str(args.get("header") or "Authorization").lower(),
+        secret=_hash(_secret(texts).encode()),
+        header=header.lower(),
         registry=texts["registry"],
         actions=tuple(actions),
-        tls=_tls(texts) if texts["certfile"] else None,
+        tls=_tls(texts),
         **numbers,
     )
 
@@ -313,30 +316,63 @@ def _number(name: str, value: Any) -> int:
     # templates give text
     if not re.fullmatch(r"[0-9]{1,10}", str(value)) or int(value) == 0:
         raise ValueError(f"registry_events: {name} must be a number above 0")
+    if name == "port" and int(value) > 65535:
+        raise ValueError("registry_events: port must be a number from 1 to 65535")
     return int(value)
 
 
-def _tls(texts: Mapping[str, str]) -> ssl.SSLContext:
+def _secret(texts: Mapping[str, str]) -> str:
+    secret, path = texts["secret"], texts["secret_file"]
+    if secret and path:
+        raise ValueError("registry_events takes one of secret and secret_file")
+    if path:
+        try:
+            lines = Path(path).read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError) as error:
+            raise _unusable(f"secret_file {path} can't be read", error) from None
+        secret = lines[0].strip() if lines else ""
+    if not secret:
+        raise ValueError("registry_events needs a secret, which registries must send")
+    return secret
+
+
+def _tls(texts: Mapping[str, str]) -> ssl.SSLContext | None:
+    path, key, password = texts["certfile"], texts["keyfile"], texts["password"]
+    if not path:
+        if key or password:
+            raise ValueError("registry_events: keyfile and password go with certfile")
+        return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(texts["certfile"], texts["keyfile"] or None, texts["password"] or None)
+    try:
+        # without a password, OpenSSL would ask for one on the terminal
+        context.load_cert_chain(path, key or None, password)
+    except OSError as error:
+        files = f"certfile {path} and keyfile {key}" if key else f"certfile {path}"
+        raise _unusable(f"{files} can't be used", error) from None
     return context
 
 
-def _hash(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
+def _unusable(what: str, error: Exception) -> ValueError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return ValueError(f"registry_events: {what}: {reason}")
+
+
+def _hash(secret: bytes) -> bytes:
+    return hashlib.sha256(secret).digest()
 
 
 def is_secret(value: str, secret: bytes) -> bool:
     """Whether a header has the secret; takes the same time whatever is wrong with it."""
-    kind, _space, rest = value.partition(" ")
-    candidates = [value]
-    if kind.lower() == "bearer":
+    sent = value.encode("latin-1", "replace")  # the bytes of the header, as read_head() has them
+    kind, _space, rest = sent.partition(b" ")
+    candidates = [sent]
+    if kind.lower() == b"bearer":
         candidates.append(rest.strip())
-    elif kind.lower() == "basic":
-        with contextlib.suppress(binascii.Error, UnicodeDecodeError):
-            login = base64.b64decode(rest.strip(), validate=True).decode()
-            candidates.append(login.partition(":")[2])
+    elif kind.lower() == b"basic":
+        with contextlib.suppress(binascii.Error):
+            login = base64.b64decode(rest.strip(), validate=True)
+            candidates.append(login.partition(b":")[2])
     return True in [hmac.compare_digest(_hash(one), secret) for one in candidates]
 
 
@@ -354,19 +390,25 @@ class Listener:
         """Listens until it is cancelled."""
         settings = self._settings
         waits = {"ssl_handshake_timeout": settings.timeout} if settings.tls else {}
-        server = await asyncio.start_server(
-            self._exchange,
-            settings.host,
-            settings.port,
-            limit=_HEAD_BYTES,
-            ssl=settings.tls,
-            **waits,
-        )
-        _LOG.info("registry_events listens on %s:%s", settings.host, settings.port)
+        address = f"{settings.host}:{settings.port}"
         try:
-            async with server:
-                await server.serve_forever()
+            server = await asyncio.start_server(
+                self._exchange,
+                settings.host,
+                settings.port,
+                limit=_HEAD_BYTES,
+                backlog=settings.max_connections,
+                ssl=settings.tls,
+                **waits,
+            )
+        except OSError as error:
+            raise _unusable(f"can't listen on {address}", error) from None
+        _LOG.info("registry_events listens on %s", address)
+        try:
+            await asyncio.get_running_loop().create_future()
         finally:
+            # not serve_forever(), which would wait here for all who hold a connection
+            server.close()
             for writer in self._open:
                 writer.transport.abort()
 
@@ -403,7 +445,7 @@ class Listener:
         # Closed with something unread, the connection would be reset, and the answer lost.
         with contextlib.suppress(TimeoutError, OSError):
             async with asyncio.timeout(1):
-                await _answer(writer, error.status, str(error))
+                await _answer(writer, error.status, str(error), error.has_body)
                 if writer.can_write_eof():
                     writer.write_eof()
                 for _unused in range(64):
@@ -417,10 +459,14 @@ class Listener:
         except asyncio.LimitOverrunError:
             raise Refused(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "too many headers") from None
         method, headers = read_head(head)
+        refused = None
         if not is_secret(headers.get(settings.header, ""), settings.secret):
-            raise Refused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
-        if method != "POST":
-            raise Refused(HTTPStatus.METHOD_NOT_ALLOWED, "notifications are sent by POST")
+            refused = Refused(HTTPStatus.UNAUTHORIZED, "the secret is missing or wrong")
+        elif method != "POST":
+            refused = Refused(HTTPStatus.METHOD_NOT_ALLOWED, "notifications are sent by POST")
+        if refused:
+            refused.has_body = method != "HEAD"
+            raise refused
         length = read_length(headers, settings.max_body)
         if headers.get("expect", "").lower() == "100-continue":
             writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -447,7 +493,7 @@ def read_head(head: bytes) -> tuple[str, dict[str, str]]:
         raise _bad("no HTTP request")
     headers: dict[str, str] = {}
     for line in lines:
-        found = re.fullmatch(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\x00]*?)[ \t]*", line)
+        found = re.fullmatch(rf"({_HEADER.pattern}):[ \t]*([^\r\n\x00]*?)[ \t]*", line)
         if found is None:
             raise _bad("a header that is none")
         name = found.group(1).lower()
@@ -469,7 +515,9 @@ def read_length(headers: Mapping[str, str], most: int) -> int:
     return int(length)
 
 
-async def _answer(writer: asyncio.StreamWriter, status: HTTPStatus, text: str) -> None:
+async def _answer(
+    writer: asyncio.StreamWriter, status: HTTPStatus, text: str, has_body: bool = True
+) -> None:
     body = f"{text}\n".encode()
     head = [
         f"HTTP/1.1 {status.value} {status.phrase}",
@@ -481,7 +529,7 @@ async def _answer(writer: asyncio.StreamWriter, status: HTTPStatus, text: str) -
         head.append('WWW-Authenticate: Bearer realm="registry_events"')
     if status is HTTPStatus.METHOD_NOT_ALLOWED:
         head.append("Allow: POST")
-    writer.write("\r\n".join([*head, "", ""]).encode() + body)
+    writer.write("\r\n".join([*head, "", ""]).encode() + (body if has_body else b""))
     await writer.drain()
 
 
