@@ -98,6 +98,11 @@ def test_what_a_build_needs(
     text = f'FROM {ref}\nCOPY tool /\nRUN ["/tool"]\n'
     foreign = refusal(side, containerfile=text, context=str(context), platforms=["linux/s390x"])
     assert "for linux/s390x it needs an emulator" in foreign
+    sides.source.push(images.image("arm", platform="linux/arm64/v8"), "arm")
+    pinned = f"FROM --platform=linux/arm64 {sides.source.ref('arm')}\nLABEL a=b\n"
+    assert "set platforms to linux/arm64" in refusal(
+        side, containerfile=pinned, platforms=["linux/amd64"]
+    )
     bad = refusal(side, containerfile="FROM scratch\nCOPI a b\n", context=str(context))
     assert "COPI" in bad
     readonly = make_registry(readonly=True)

@@ -69,6 +69,9 @@ class Containerfile:
         self._text = read_text(text)
         self._stages = _Reader(self._text, target).read()
         wanted = self._wanted(target.stage)
+        name = self._stages[wanted].name or str(wanted)
+        #: the wanted stage as buildah calls it, which doesn't know those with a name by number
+        self.target = name if target.stage else ""
         self._needed = self._reached(wanted)
         self.root = self._root(wanted)
 
@@ -92,16 +95,24 @@ class Containerfile:
         for number in self._needed:
             stage = self._stages[number]
             for place, use in enumerate(stage.uses):
+                name = self._name(use, names)
                 if place == 0:
-                    new = _from_line(stage, use, names)
-                elif use.base:
-                    new = _renamed(lines, use, names[use.base])
+                    new = _from_line(stage, name)
+                elif name != use.written:
+                    new = _renamed(lines, use, name)
                 else:
                     continue
                 first, end = use.instruction.first, use.instruction.end
                 # as many lines as before, for what the builder says of them
                 lines[first:end] = (new.split("\n") + [""] * (end - first))[: end - first]
         return "\n".join(lines)
+
+    def _name(self, use: Use, names: Mapping[Base, str]) -> str:
+        if use.base:
+            return names[use.base]
+        own = self._stages[use.stage].name if use.stage is not None else ""
+        # capitals are other letters to buildah
+        return own if own.lower() == use.written.lower() else use.written
 
     def _wanted(self, target: str) -> int:
         if not target:
@@ -127,8 +138,7 @@ class Containerfile:
         return use.base if use.stage is None else self._root(use.stage)
 
 
-def _from_line(stage: Stage, use: Use, names: Mapping[Base, str]) -> str:
-    name = use.written if use.base is None else names[use.base]
+def _from_line(stage: Stage, name: str) -> str:
     return f"FROM --platform={stage.platform} {name}" + (f" AS {stage.name}" if stage.name else "")
 
 

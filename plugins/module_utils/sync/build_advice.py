@@ -43,4 +43,10 @@ def advice(output: str, platform: Platform, isolation: str, starved: bool) -> st
             "entries for the user in /etc/subuid and /etc/subgid; in a container, one that may "
             "make them, or CAP_SYS_ADMIN for RUN"
         )
+    # said by two processes, the inner one of which writes with what RUN has started
+    if isolation == "chroot" and output.count("subprocess exited ") == 1:
+        return (
+            "buildah has lost the end of what RUN wrote, as it may on a busy host with isolation "
+            "chroot; run the task again to see it"
+        )
     return ""

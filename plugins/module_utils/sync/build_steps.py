@@ -12,7 +12,7 @@ from typing import Any, Callable, NamedTuple
 
 from ..model.containerfile import Base, Containerfile
 from ..model.descriptor import Descriptor
-from ..model.errors import ImageSyncError, InvalidContent
+from ..model.errors import ImageSyncError, InvalidContent, InvalidInput
 from ..model.manifest import Manifest
 from ..model.platforms import Platform
 from ..model.reference import Reference
@@ -85,7 +85,7 @@ class BuildSteps:
             folder.write(f"Containerfile{number}", plan.rewritten(self._names()))
             self._run(buildah, number, platform)
             built = layout.dress(f"platform{number}", self._dressing(plan))
-            self._built.append(self._checked(built, platform))
+            self._built.append(self._checked(built, platform, plan.root))
         return layout.finish(self._built, {LABEL: self._inputs.digest}, _NAME)
 
     def borrowed(self) -> Iterator[tuple[Reference, Descriptor]]:
@@ -110,7 +110,7 @@ class BuildSteps:
             *("--signature-policy", "policy.json", "--authfile", "auth.json"),
             *("--ignorefile", "ignore", "--platform", str(platform)),
             *("--file", f"Containerfile{number}", "--tag", f"oci:{_OUT}:platform{number}"),
-            *self._about_image(variables),
+            *self._about_image(variables, self._inputs.plans[platform].target),
         ]
         bounds = manner.bounds
         if manner.isolation == "oci":
@@ -123,7 +123,7 @@ class BuildSteps:
         if done.status:
             raise ImageSyncError(self._failure(done, platform, starved))
 
-    def _about_image(self, variables: dict[str, str]) -> list[str]:
+    def _about_image(self, variables: dict[str, str], target: str) -> list[str]:
         """The arguments that tell what the image is to be; some go by ``variables``."""
         order, found = self._order, []
         for name, value in order.arguments.items():
@@ -133,8 +133,8 @@ class BuildSteps:
             found += ["--build-arg", name if name in variables else f"{name}={value}"]
         for name, value in {**order.labels, LABEL: self._inputs.digest}.items():
             found += ["--label", f"{name}={value}"]
-        if order.target:
-            found += ["--target", order.target]
+        if target:
+            found += ["--target", target]
         if order.timestamp is not None:
             found += ["--timestamp", str(order.timestamp)]
         return found
@@ -165,8 +165,14 @@ class BuildSteps:
         base_of = (str(root.reference), self._inputs.bases[root.reference]) if root else None
         return Dressing(self._meant(), base_of, known)
 
-    def _checked(self, built: Built, platform: Platform) -> Built:
+    def _checked(self, built: Built, platform: Platform, root: Base | None) -> Built:
         if built.platform.full != platform.full:
+            if root and root.platform.full != platform.full:
+                raise InvalidInput(
+                    f"the Containerfile: the FROM of the wanted stage takes {root.reference} for "
+                    f"{root.platform}, so that nothing is built for {platform}; leave its "
+                    f"--platform out, or set platforms to {root.platform}"
+                )
             raise InvalidContent(f"buildah built for {built.platform} instead of {platform}")
         if built.labels.get(LABEL) != self._inputs.digest:
             raise InvalidContent(f"buildah left out the label {LABEL}")

@@ -152,6 +152,26 @@ def test_a_stage_that_is_not_there() -> None:
         read("FROM a AS one\nFROM b", "x")
 
 
+@pytest.mark.parametrize(
+    ("wanted", "name"), [("", ""), ("0", "One"), ("ONE", "One"), ("1", "1"), ("two", "two")]
+)
+def test_the_wanted_stage_as_buildah_calls_it(wanted: str, name: str) -> None:
+    """It knows stages with a name by nothing else, and takes capitals for other letters."""
+    assert read("FROM a AS One\nFROM b\nFROM c AS two", wanted).target == name
+
+
+def test_stages_are_named_as_buildah_calls_them() -> None:
+    text = (
+        "FROM scratch AS Base\nCOPY a /a\nFROM base AS next\nCOPY --from=BASE /a /b\n"
+        "COPY --from=0 /a /c\nRUN --mount=from=base,target=/x cp /x/a /\n"
+    )
+    assert read(text).rewritten({}) == (
+        "FROM --platform=linux/arm64 scratch AS Base\nCOPY a /a\n"
+        "FROM --platform=linux/arm64 Base AS next\nCOPY --from=Base /a /b\n"
+        "COPY --from=0 /a /c\nRUN --mount=from=Base,target=/x cp /x/a /\n"
+    )
+
+
 def test_the_text_with_other_names() -> None:
     text = (
         "# comment\n"
