@@ -170,7 +170,7 @@ _REFUSED = {
     # what to say: the changed variable, the task that refuses, its words
     "nobody": ({"namespaces": []}, "Check whose pods are looked at", "as a list of namespaces"),
     "outside": ({"namespaces": ["../secrets"]}, "Check whose pods are looked at", "or ['*'] for"),
-    "anything": ({"allowed": []}, "Check what may be taken", "which registries may be asked"),
+    "nothing": ({"allowed": []}, "Check what may be taken", "which registries may be asked"),
     "gated": (
         {"gate_tasks": "gate.yml"},
         "Check that nothing is let in that is to",
@@ -268,8 +268,10 @@ def test_the_collection_for_kubernetes_is_used_where_it_is(
     upstream, mirror = sides.source, sides.destination
     new = upstream.push(images.image("new"), "1")
     home = f"{mirror.proxy.host}/{mirror.repository}/all/{upstream.repository}"
+    told = f"{mirror.proxy.host}/{mirror.repository}/{upstream.proxy.host.replace(':', '_')}"
     cluster.pods = cluster.placed(
         {
+            "told": [pod("a", f"{told}/{upstream.repository}:1")],
             "shop": [pod("a", f"{home}:1")],
             "nolib": [pod("a", f"{home}:1")],
             "ended": [pod("b", f"{home}:never", phase="Succeeded")],
@@ -285,6 +287,12 @@ def test_the_collection_for_kubernetes_is_used_where_it_is(
         "shop": {"mirror_namespaces": ["shop", "ended"]},
         "nolib": {"mirror_namespaces": ["nolib"]},
         "closed": {"mirror_namespaces": ["closed"]},
+        # where nobody says what is allowed, mirror_path says where it is from
+        "told": {
+            "mirror_namespaces": ["told"],
+            "mirror_path": "{registry}/{repository}",
+            "mirror_upstreams": {},
+        },
     }
     path = f"{collections_path()}:{tmp_path / 'more'}"
     done = run_playbook(
@@ -303,9 +311,19 @@ def test_the_collection_for_kubernetes_is_used_where_it_is(
     assert {r["destination"] for r in done.of(MIRROR)["shop"]["images"]} == {f"{home}:1"}
     assert {r["destination"] for r in done.of(MIRROR)["nolib"]["images"]} == {f"{home}:1"}
     assert mirror.digest("1", f"{mirror.repository}/all/{upstream.repository}") == new.digest
+    (entry,) = done.of(MIRROR)["told"]["images"]
+    assert (entry["destination"], entry["digest"]) == (
+        f"{told}/{upstream.repository}:1",
+        new.digest,
+    )
+    said = {r["host"] for r in done.records if r["task"].endswith("Tell who decides what is taken")}
+    assert said == {"told"}
     agents = {
         (request.path.split("/")[-2], request.header("User-Agent") == "kubernetes.core")
         for request in cluster.requests
     }
-    assert agents == {("shop", True), ("ended", True), ("closed", True), ("nolib", False)}
+    assert agents == {
+        *((name, True) for name in ("shop", "ended", "closed", "told")),
+        ("nolib", False),
+    }
     assert TOKEN not in done.output and SECRET not in done.output
