@@ -1,20 +1,18 @@
 # Copyright (c) 2026, the imagesync.registry contributors
 # GNU General Public License v3.0+ (see LICENSES/GPL-3.0-or-later.txt or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Stand-ins for the parts of Google's and Amazon's clouds that give out logins.
+"""A stand-in for the part of Google's cloud that gives out logins, and a machine without clouds.
 
-They are written from the documentation of both (compute.google.com "About VM metadata", RFC 7523;
-Amazon ECR API Reference) and are spoken to by the clouds' own client libraries.
+It is written from the documentation (compute.google.com "About VM metadata", RFC 7523), and is
+spoken to by Google's own client library.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import os
 import re
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -121,75 +119,6 @@ class _GoogleHandler(Handler):
         if owner.has_account and _ACCOUNT.fullmatch(path.removesuffix("token")):
             return 200, owner.token()
         return 404, "not found"
-
-
-class AmazonCloud(LocalServer):
-    """The API of ECR, private and public: as much of it as gives out passwords.
-
-    Passwords are ``ecr-1``, ``ecr-2`` and so on. The switches may change while it runs.
-    """
-
-    def __init__(self, lifetime: float = 43200) -> None:
-        """Listen; ``refusal``: the code of the error that is answered instead, with ``said``."""
-        super().__init__(_AmazonHandler)
-        self.lifetime, self.refusal = lifetime, ""
-        self.said = "User: arn:aws:iam::1:user/x: no"
-        self.prefix = "ecr-"
-        self.given: list[str] = []
-        #: operation and input of each call
-        self.calls: list[tuple[str, dict[str, Any]]] = []
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What leads botocore here, with a key."""
-        return {
-            "AWS_ENDPOINT_URL_ECR": self.url,
-            "AWS_ENDPOINT_URL_ECR_PUBLIC": self.url,
-            "AWS_ACCESS_KEY_ID": "AKIATESTTESTTESTTEST",
-            "AWS_SECRET_ACCESS_KEY": "secret-access-key-of-the-tests",
-            "AWS_EC2_METADATA_DISABLED": "true",
-        }
-
-    def answer(self, target: str, given: dict[str, Any]) -> tuple[int, dict[str, Any]]:
-        """Status and body of a call of ``Service.Operation``."""
-        service, _dot, operation = target.partition(".")
-        self.calls.append((target, given))
-        if self.refusal:
-            return 400, {"__type": self.refusal, "message": self.said}
-        if operation != "GetAuthorizationToken":
-            return 400, {"__type": "UnknownOperationException"}
-        self.given.append(f"{self.prefix}{len(self.given) + 1}")
-        data = {
-            "authorizationToken": base64.b64encode(f"AWS:{self.given[-1]}".encode()).decode(),
-            "expiresAt": time.time() + self.lifetime,
-        }
-        return 200, {"authorizationData": data if service.startswith("Spencer") else [data]}
-
-
-class _AmazonHandler(Handler):
-    """One connection to it."""
-
-    def __init__(self, owner: AmazonCloud, *args: Any) -> None:
-        self.owner = owner
-        super().__init__(*args)
-
-    def do_request(self) -> None:
-        record = self.owner.begin(self.command, self.path, self.headers.items())
-        body = self.read_exactly(int(self.headers.get("Content-Length") or 0)).decode()
-        target = self.headers.get("X-Amz-Target", "")
-        if not self.headers.get("Authorization", "").startswith("AWS4-HMAC-SHA256 "):
-            status, answer = 403, {"__type": "MissingAuthenticationTokenException"}
-        else:
-            status, answer = self.owner.answer(target, json.loads(body or "{}"))
-        record.status = status
-        data = json.dumps(answer).encode()
-        headers = [
-            ("Content-Type", "application/x-amz-json-1.1"),
-            ("Content-Length", str(len(data))),
-        ]
-        self.send_head(status, headers)
-        self.wfile.write(data)
-        self.owner.end()
 
 
 def without_clouds(monkeypatch: Any, home: Path) -> None:

@@ -15,8 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support import images, push
+from tests.support.amazon import AmazonCloud
 from tests.support.asking import ask, basic, refusal
-from tests.support.clouds import AmazonCloud, GoogleCloud, without_clouds
+from tests.support.clouds import GoogleCloud, without_clouds
 from tests.support.credential_helpers import HAS_NONE, Helper, gives
 from tests.support.proxy import RecordingProxy
 from tests.support.registries import PASSWORD, USER, DockerRegistry

@@ -14,13 +14,14 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.ecr_r
     EcrRepositories,
 )
 from tests.support import images
-from tests.support.ecr_api import ENVIRONMENT, EcrApi
+from tests.support.amazon import REGION, SECRET_KEY, AmazonCloud
 from tests.support.manners import Stage, cuts_unknown, lists_nothing, playing
 from tests.support.strict_registry import StrictRegistry
+from tests.support.strict_store import Store
 from tests.support.sync import sync
 
 ELSEWHERE = "elsewhere/app"
-SECRET = ENVIRONMENT["AWS_SECRET_ACCESS_KEY"]
+CREATE = "AmazonEC2ContainerRegistry_V20150921.CreateRepository"
 
 
 @pytest.fixture
@@ -33,11 +34,14 @@ def stage() -> Iterator[Stage]:
 
 
 @pytest.fixture
-def api(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[EcrApi]:
+def api(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Iterator[AmazonCloud]:
     """Its API, and an environment in which botocore finds that."""
-    with EcrApi(stage.registry) as server:
+    with AmazonCloud(store=stage.registry.store) as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_DEFAULT_REGION", REGION)
+        for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+            monkeypatch.setenv(name, "/dev/null")
         yield server
         assert not server.errors
 
@@ -48,7 +52,7 @@ def _push(stage: Stage, source: StrictRegistry, *names: str, **options: Any) -> 
         for name in names
     ]
     result = sync(registries=[stage.entry], images=entries, **options)
-    assert SECRET not in str(result)
+    assert SECRET_KEY not in str(result)
     return result
 
 
@@ -59,53 +63,55 @@ def source(strict: StrictRegistry) -> StrictRegistry:
     return strict
 
 
-def test_what_is_missing_is_created_once(stage: Stage, source: StrictRegistry, api: EcrApi) -> None:
+def test_what_is_missing_is_created_once(
+    stage: Stage, source: StrictRegistry, api: AmazonCloud
+) -> None:
     stage.registry.store.stock("team/there")
     stage.takes(cuts_unknown)
     names = ["team/new", "team/newer", "team/there"]
     foretold = _push(stage, source, *names, check_mode=True)
-    assert api.asked == [] and stage.registry.writes() == []
+    assert api.calls == [] and stage.registry.writes() == []
     host = stage.registry.host
     assert foretold["warnings"] == [
         f"the repository {host}/{name} doesn't exist; it would be created" for name in names[:2]
     ]
     result = _push(stage, source, *names)
     assert (result.get("msg"), result["changed"], result["warnings"]) == (None, True, [])
-    assert sorted(asked[1]["repositoryName"] for asked in api.asked) == names[:2]
-    assert {(asked[0], asked[2]) for asked in api.asked} == {("CreateRepository", "eu-central-1")}
+    assert sorted(call.given["repositoryName"] for call in api.calls) == names[:2]
+    assert {(call.target, call.region) for call in api.calls} == {(CREATE, REGION)}
     assert [stage.registry.tags(name) for name in names] == [["1.0"]] * 3
-    api.asked.clear()
-    assert not _push(stage, source, *names)["changed"] and api.asked == []
+    api.calls.clear()
+    assert not _push(stage, source, *names)["changed"] and api.calls == []
 
 
 def test_who_may_not_list_tags_creates_what_a_write_finds_missing(
-    stage: Stage, source: StrictRegistry, api: EcrApi
+    stage: Stage, source: StrictRegistry, api: AmazonCloud
 ) -> None:
     stage.registry.store.stock("team/there")
     stage.takes(lists_nothing)
     result = _push(stage, source, "team/new", "team/there")
     assert (result.get("msg"), result["changed"]) == (None, True)
-    assert [asked[1]["repositoryName"] for asked in api.asked] == ["team/new"]
+    assert [call.given["repositoryName"] for call in api.calls] == ["team/new"]
     assert stage.registry.tags("team/new") == ["1.0"]
 
 
 def test_somebody_else_may_have_been_quicker(
-    stage: Stage, source: StrictRegistry, api: EcrApi, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, source: StrictRegistry, api: AmazonCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The registry may also be late in saying that a repository exists."""
-    create = EcrApi.create
+    create = api.create
 
-    def twice(server: EcrApi, document: dict[str, Any]) -> Any:
-        create(server, document)
-        return create(server, document)
+    def twice(store: Store, name: str) -> Any:
+        create(store, name)
+        return create(store, name)
 
-    monkeypatch.setattr(EcrApi, "create", twice)
+    monkeypatch.setattr(api, "create", twice)
     result = _push(stage, source, "team/new")
     assert (result.get("msg"), result["changed"]) == (None, True)
-    assert len(api.asked) == 1 and stage.registry.tags("team/new") == ["1.0"]
+    assert len(api.calls) == 1 and stage.registry.tags("team/new") == ["1.0"]
 
 
-def test_only_where_it_is_wanted(stage: Stage, source: StrictRegistry, api: EcrApi) -> None:
+def test_only_where_it_is_wanted(stage: Stage, source: StrictRegistry, api: AmazonCloud) -> None:
     """The field of a longer name counts, as with all fields."""
     del stage.entry["create_repository"]
     host = stage.registry.host
@@ -116,7 +122,7 @@ def test_only_where_it_is_wanted(stage: Stage, source: StrictRegistry, api: EcrA
     ]
     result = sync(registries=[stage.entry, part], images=entries)
     assert [image["failed"] for image in result["images"]] == [False, True]
-    assert "create_repository: true" in result["msg"] and len(api.asked) == 1
+    assert "create_repository: true" in result["msg"] and len(api.calls) == 1
 
 
 @pytest.mark.parametrize(
@@ -127,11 +133,11 @@ def test_only_where_it_is_wanted(stage: Stage, source: StrictRegistry, api: EcrA
     ],
 )
 def test_a_refusal_is_told_once_for_all(
-    stage: Stage, source: StrictRegistry, api: EcrApi, code: str, said: str
+    stage: Stage, source: StrictRegistry, api: AmazonCloud, code: str, said: str
 ) -> None:
-    api.refuses = (code, "no more of them")
+    api.refusal, api.said = code, "no more of them"
     result = _push(stage, source, "team/new")
-    assert result["failed"] and len(api.asked) == 1
+    assert result["failed"] and len(api.calls) == 1
     what = f"{stage.registry.host}: creating the repository team/new failed: AWS answered {code}"
     assert what in result["msg"]
     assert said in result["msg"] and stage.registry.writes() == []
@@ -147,7 +153,7 @@ def test_a_refusal_is_told_once_for_all(
 def test_what_botocore_lacks(
     stage: Stage,
     source: StrictRegistry,
-    api: EcrApi,
+    api: AmazonCloud,
     monkeypatch: pytest.MonkeyPatch,
     variables: list[str],
     said: str,
@@ -155,28 +161,28 @@ def test_what_botocore_lacks(
     for name in variables:
         monkeypatch.delenv(name)
     result = _push(stage, source, "team/new")
-    assert result["failed"] and said in result["msg"] and api.asked == []
+    assert result["failed"] and said in result["msg"] and api.calls == []
 
 
 def test_the_api_is_out_of_reach(
-    stage: Stage, source: StrictRegistry, api: EcrApi, monkeypatch: pytest.MonkeyPatch
+    stage: Stage, source: StrictRegistry, api: AmazonCloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_ECR", "http://127.0.0.1:1")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     result = _push(stage, source, "team/new")
     assert result["failed"] and "http://127.0.0.1:1" in result["msg"]
-    assert "Traceback" not in result["msg"] and api.asked == []
+    assert "Traceback" not in result["msg"] and api.calls == []
 
 
-def test_a_real_name_tells_account_and_region(api: EcrApi) -> None:
+def test_a_real_name_tells_account_and_region(api: AmazonCloud) -> None:
     repositories = EcrRepositories()
     repositories.create("123456789012.dkr.ecr.us-west-2.amazonaws.com", "team/app")
     repositories.create("public.ecr.aws", "alias/app")
-    assert api.asked == [
+    assert api.calls == [
         (
-            "CreateRepository",
+            CREATE,
             {"repositoryName": "team/app", "registryId": "123456789012"},
             "us-west-2",
         ),
-        ("CreateRepository", {"repositoryName": "app"}, "us-east-1"),
+        ("SpencerFrontendService.CreateRepository", {"repositoryName": "app"}, "us-east-1"),
     ]

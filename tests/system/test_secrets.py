@@ -16,8 +16,9 @@ from urllib.parse import quote
 import pytest
 
 from tests.support import images, registries
+from tests.support.amazon import AmazonCloud
 from tests.support.asking import basic, refusal, templated
-from tests.support.clouds import AmazonCloud, GoogleCloud
+from tests.support.clouds import GoogleCloud
 from tests.support.content import Image
 from tests.support.credential_helpers import Helper
 from tests.support.faults import ALWAYS

@@ -20,7 +20,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.ecr_r
     EcrRepositories,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
-from ansible_collections.imagesync.registry.tests.support.clouds import AmazonCloud, without_clouds
+from ansible_collections.imagesync.registry.tests.support.amazon import AmazonCloud
+from ansible_collections.imagesync.registry.tests.support.clouds import without_clouds
 
 HOST = "123456789012.dkr.ecr.eu-west-1.amazonaws.com"
 CANARY = "canary-of-the-session"

@@ -35,10 +35,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.setti
     Settings,
     read_entries,
 )
-from ansible_collections.imagesync.registry.tests.support.clouds import (
-    AmazonCloud,
-    without_clouds,
-)
+from ansible_collections.imagesync.registry.tests.support.amazon import AmazonCloud
+from ansible_collections.imagesync.registry.tests.support.clouds import without_clouds
 from ansible_collections.imagesync.registry.tests.support.credential_helpers import (
     HAS_NONE,
     Helper,
@@ -104,6 +102,7 @@ def test_a_private_registry(cloud: AmazonCloud) -> None:
         (
             "AmazonEC2ContainerRegistry_V20150921.GetAuthorizationToken",
             {"registryIds": ["123456789012"]},
+            "eu-central-1",
         )
     ]
     assert "/eu-central-1/ecr/" in (cloud.requests[0].header("Authorization") or "")
