@@ -101,6 +101,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.inspect im
 from ansible_collections.imagesync.registry.plugins.plugin_utils.options import (
     check_lookup,
     lookup_settings,
+    texts,
 )
 
 
@@ -120,8 +121,8 @@ class LookupModule(LookupBase):
         settings = lookup_settings(self)
         wanted = self.get_option("platform")
         platform = parse_platform(wanted) if wanted else None
-        texts = [str(term) for term in self._flatten(terms)]
-        references = [parse_reference(text).with_default_tag() for text in texts]
+        written = texts(self._flatten(terms))
+        references = [parse_reference(text).with_default_tag() for text in written]
         found = digests(references, settings, platform, Display().warning)
         results = [self._result(*pair) for pair in zip(references, found, strict=True)]
         return [result for result in results if result is not None]

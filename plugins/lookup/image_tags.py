@@ -146,7 +146,9 @@ from ansible_collections.imagesync.registry.plugins.plugin_utils.options import 
     check_lookup,
     lookup_settings,
     refusals,
+    texts,
 )
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
 
 OPTIONS = {"tags": {"type": "list", "elements": "str"}, **FILTER_OPTIONS}
 
@@ -159,7 +161,7 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         check_lookup(self, kwargs)
         try:
-            repositories = [_repository(str(term)) for term in self._flatten(terms)]
+            repositories = [_repository(text) for text in texts(self._flatten(terms))]
             selection = self._selection()
             found = select_tags(repositories, selection, lookup_settings(self))
         except ImageSyncError as error:
@@ -167,7 +169,8 @@ class LookupModule(LookupBase):
         return [tag for tags in found for tag in tags]
 
     def _selection(self) -> Selection:
-        given = {name: self.get_option(name) for name in OPTIONS}
+        # made plain: a list of a template would be copied with Ansible's templating and all
+        given = {name: plain(self.get_option(name)) for name in OPTIONS}
         given = {name: value for name, value in given.items() if value is not None}
         checked = ArgumentSpecValidator(OPTIONS).validate(given)
         if checked.error_messages:

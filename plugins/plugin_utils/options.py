@@ -23,6 +23,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.transport.libra
     REQUESTS_IMPORT_ERROR,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import kind
 
 
 def check_lookup(lookup: Any, given: Mapping[str, Any]) -> None:
@@ -35,6 +36,14 @@ def check_lookup(lookup: Any, given: Mapping[str, Any]) -> None:
             "the Python library requests is missing on the controller, in the Python that "
             "runs Ansible"
         )
+
+
+def texts(terms: list[Any]) -> list[str]:
+    """The terms of a lookup; an empty value in YAML is no image of the name ``none``."""
+    for number, term in enumerate(terms, 1):
+        if not isinstance(term, str):
+            raise AnsibleLookupError(f"term {number} must be text, not {kind(term)}")
+    return [str(term) for term in terms]
 
 
 def lookup_settings(lookup: Any) -> Settings:
