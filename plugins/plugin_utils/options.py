@@ -50,12 +50,14 @@ def lookup_settings(lookup: Any) -> Settings:
     """The Settings of a lookup whose options are set.
 
     A value from a variable arrives as it is written there, so it is templated here; one from
-    the environment is JSON. Both are then checked by the specification of the modules.
+    the environment is JSON, and taken as it is: Ansible trusts it as a template, but braces in a
+    password are no more than that. Both are then checked by the specification of the modules.
     """
     values = {name: lookup.get_option(name) for name in CONNECTION_OPTIONS}
     for name in ("registries", "auth_file"):
-        if values[name] is not None:
-            values[name] = lookup._templar.template(values[name])
+        value, origin = lookup.get_option_and_origin(name)
+        if value is not None and not str(origin).startswith("env:"):
+            values[name] = lookup._templar.template(value)
     values["registries"] = _decoded(values["registries"])
     given = {name: value for name, value in values.items() if value is not None}
     checked = ArgumentSpecValidator(CONNECTION_OPTIONS).validate(given)

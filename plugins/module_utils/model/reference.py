@@ -40,6 +40,10 @@ _PINNED = re.compile(rf"(.*)@({PATTERN})", re.DOTALL)
 _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,1023}")
 #: distribution-spec, "Pulling manifests": many clients limit a name to 255 characters
 _NAME_LIMIT = 255
+#: what somebody may write for curl or git: ``user:password@registry/...``
+_LOGIN = re.compile(
+    r"(?:docker://)?[^/@:]+:.*@(?=[^@]*/)|https?://[^/@:]*:.*@(?!sha\d)", re.DOTALL
+)
 _MOST_SHOWN = 1000
 
 
@@ -137,7 +141,11 @@ def parse_reference(text: str) -> Reference:
     Neither tag nor digest is made up: ``busybox`` has no tag.
     """
     original, text = text, text.strip()
+    login = None if _ON_DISK.fullmatch(text) else _LOGIN.match(text)
     try:
+        if login:
+            original = f"...@{text[login.end() :]}"
+            raise InvalidInput("it has a login in it; give that in registries")
         return _parse(text)
     except InvalidInput as error:
         raise InvalidInput(f"invalid image reference {_shown(original)}: {error}") from None

@@ -32,12 +32,16 @@ DEFAULTS: dict[str, Any] = {
 class Lookup:
     """A lookup plugin whose options are set."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, origin: str = "var: x", **options: Any) -> None:
         self.options = {**DEFAULTS, **options}
+        self.origin = origin
         self._templar = self
 
     def get_option(self, name: str) -> Any:
         return self.options[name]
+
+    def get_option_and_origin(self, name: str) -> tuple[Any, str]:
+        return self.options[name], self.origin
 
     def template(self, value: Any) -> Any:
         return value.replace("{{ x }}", "value") if isinstance(value, str) else value
@@ -130,6 +134,14 @@ def test_values_have_the_types_of_modules() -> None:
 def test_values_of_variables_are_templated() -> None:
     found = lookup_settings(Lookup(auth_file="/{{ x }}/auth.json", timeout=7))
     assert (found.auth_file, found.timeout) == ("/value/auth.json", 7)
+
+
+def test_values_of_the_environment_are_taken_as_they_are() -> None:
+    password = "{{ x }}"
+    registries = json.dumps([{**ENTRY, "password": password}])
+    given = Lookup("env: IMAGESYNC_REGISTRIES", registries=registries, auth_file="/{{ x }}")
+    found = lookup_settings(given)
+    assert (found.entries[0].password, found.auth_file) == (password, "/{{ x }}")
 
 
 def test_bounds_are_those_of_modules() -> None:

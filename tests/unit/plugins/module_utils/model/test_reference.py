@@ -133,6 +133,24 @@ def test_what_is_no_reference(text: str, reason: str) -> None:
     assert "\x1b" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("user:s3cret@quay.io/app:1", "'...@quay.io/app:1'"),
+        ("docker://user:s3cret@quay.io/app:1", "'...@quay.io/app:1'"),
+        ("user:s3cret@2@quay.io:5000/app", "'...@quay.io:5000/app'"),
+        (f"user:s3cret/x@quay.io/app@{DIGEST}", f"'...@quay.io/app@{DIGEST}'"),
+        ("https://user:s3cret@quay.io/app", "'...@quay.io/app'"),
+        ("https://user:s3cret@quay.io", "'...@quay.io'"),
+    ],
+)
+def test_a_login_in_a_reference_is_not_repeated(text: str, shown: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        parse_reference(text)
+    said = f"invalid image reference {shown}: it has a login in it; give that in registries"
+    assert str(caught.value) == said
+
+
 @pytest.mark.parametrize("text", WRITTEN)
 def test_full_form_means_the_same(text: str) -> None:
     reference = parse_reference(text)
