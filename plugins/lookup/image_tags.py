@@ -142,13 +142,13 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.selection 
     Selection,
     read_selection,
 )
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
 from ansible_collections.imagesync.registry.plugins.plugin_utils.options import (
     check_lookup,
     lookup_settings,
     refusals,
     texts,
 )
-from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import plain
 
 OPTIONS = {"tags": {"type": "list", "elements": "str"}, **FILTER_OPTIONS}
 

@@ -41,9 +41,7 @@ _REF_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:@+/-]{0,1023}")
 #: distribution-spec, "Pulling manifests": many clients limit a name to 255 characters
 _NAME_LIMIT = 255
 #: what somebody may write for curl or git: ``user:password@registry/...``
-_LOGIN = re.compile(
-    r"(?:docker://)?[^/@:]+:.*@(?=[^@]*/)|https?://[^/@:]*:.*@(?!sha\d)", re.DOTALL
-)
+_LOGIN = re.compile(r"(?:docker://)?[^/@:]+:.*@(?=[^@]*/)|https?://[^/@:]*:.*@(?!sha\d)", re.DOTALL)
 _MOST_SHOWN = 1000
 
 

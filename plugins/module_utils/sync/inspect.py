@@ -51,7 +51,7 @@ def digests(
         found = repository.resolve(reference.pointer)
         if found is None or platform is None:
             return found.digest if found else None
-        return _platform_digest(repository, found.digest, platform, reference)
+        return _platform_digest(repository, found.digest, platform)
 
     network = Network(settings)
     try:
@@ -134,9 +134,7 @@ def _for_each(
         network.close()
 
 
-def _platform_digest(
-    repository: Repository, digest: str, platform: Platform, reference: Reference
-) -> str:
+def _platform_digest(repository: Repository, digest: str, platform: Platform) -> str:
     top = repository.manifest(digest)
     children = [c for c in top.children if c.platform]
     if not top.is_index:
@@ -147,7 +145,7 @@ def _platform_digest(
     number = choose(platform, offered)
     if number is None:
         names = ", ".join(str(p) for p in offered if str(p) != "unknown/unknown")
-        raise InvalidInput(f"{reference} has no {platform}; it has: {names or 'no platform'}")
+        raise InvalidInput(f"it has no {platform}; it has: {names or 'no platform'}")
     return children[number].digest if top.is_index else digest
 
 
