@@ -374,6 +374,7 @@ def test_removal_takes_what_nothing_uses(tmp_path: Path) -> None:
 
     told = remove("a:1", check_mode=True)
     assert (told["reason"], "a:1" in names(folder)) == ("removed", True)
+    assert not told.get("warnings")  # a folder deletes by name
     assert remove("a:1")["reason"] == "removed"
     assert stored(folder) >= layouts.parts(a, b)  # another name is left
     assert remove("c:1")["changed"]

@@ -277,6 +277,10 @@ def _attach(side: Side, subject: Image, fallback: bool) -> tuple[list[Image], di
         artifacts.fallback_tag(subject, suffix): artifacts.artifact(subject.digest + suffix)
         for suffix in COSIGN
     }
+    # one manifest under two of the tags: neither keeps the other
+    tagged[artifacts.fallback_tag(subject, ".sbom")] = tagged[
+        artifacts.fallback_tag(subject, ".att")
+    ]
     if fallback:
         tagged[artifacts.fallback_tag(subject)] = artifacts.referrers_index([sbom])
         tagged[artifacts.fallback_tag(sbom)] = artifacts.referrers_index([signature])
@@ -360,6 +364,7 @@ def test_a_read_only_registry_refuses_copies_in_words(
     result = sync(source=sides.source.ref(), destination=f"{registry.host}/app")
     assert result["failed"] and registry.host in result["msg"]
     assert "opening an upload to app failed with 405" in result["msg"]
+    assert "it is read-only" in result["msg"]
 
 
 def test_a_refused_deletion_loses_nothing(side: Side) -> None:

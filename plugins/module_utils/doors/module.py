@@ -21,7 +21,8 @@ from ..transport.libraries import REQUESTS_IMPORT_ERROR
 def on_termination(request: Callable[[], None]) -> None:
     """Calls ``request`` when the process is told to end, the first time.
 
-    That is SIGTERM, and SIGHUP where a session of ssh ends before the task, unless it is ignored.
+    That is SIGTERM; SIGHUP where a session of ssh ends before the task, and SIGINT for who runs
+    a module by hand (Ansible turns Ctrl-C into SIGTERM), unless these are ignored.
     """
 
     def handle(number: int, _frame: FrameType | None) -> None:
@@ -29,8 +30,9 @@ def on_termination(request: Callable[[], None]) -> None:
         threading.Thread(target=request, daemon=True).start()
 
     signal.signal(signal.SIGTERM, handle)
-    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, handle)
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def _private_keys(value: Any) -> Iterator[str]:
@@ -64,6 +66,8 @@ def run(
         result = work(module)
     except ImageSyncError as error:
         module.fail_json(msg=str(error))
+    except KeyboardInterrupt:
+        module.fail_json(msg="the task was interrupted (SIGINT)")
     for warning in result.pop("warnings", []):
         module.warn(warning)
     if not module._diff:

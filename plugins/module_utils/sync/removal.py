@@ -225,8 +225,8 @@ class _Remover:
         )
 
     def _foresee(self, image: Image, uses: _Uses) -> None:
-        """No request that only reads tells whether a registry deletes by tag."""
-        if self._check_mode and uses.any:
+        """No request that only reads tells whether a registry deletes by tag; a folder does."""
+        if self._check_mode and uses.any and not image.declared.destination.transport:
             image.outcome.warnings.append(
                 f"{image.declared.destination}: its digest is also used by {uses}: a registry "
                 "that deletes by digest only, as docker-registry 2.8 does, will refuse this"
@@ -268,7 +268,7 @@ class _Remover:
                 if is_digest(pointer):
                     self._delete(pointer)
                 else:
-                    self._delete_tag(pointer)
+                    self._delete_tag(pointer, pointers)
             except ImageSyncError as error:
                 if not (untagged or number):
                     raise
@@ -278,18 +278,21 @@ class _Remover:
                 )
                 return
 
-    def _delete_tag(self, tag: str) -> None:
-        """A tag of something attached, and that itself unless it is used elsewhere."""
+    def _delete_tag(self, tag: str, going: list[str]) -> None:
+        """A tag of something attached, and that itself unless it is used elsewhere.
+
+        ``going``: the tags that go as well, and so don't keep it.
+        """
         found = self._usage.tags.get(tag)
         if found is None:
             return
-        alone = self._usage.naming(found.digest) == [tag]
-        deleted = self._untag(tag)
-        if alone and not self._usage.holding(found.digest):
+        others = [name for name in self._usage.naming(found.digest) if name != tag]
+        ours = all(name in going for name in others) and not self._usage.holding(found.digest)
+        untagged = self._untag(tag) is not Deleted.UNSUPPORTED
+        if ours and not (untagged and others):  # else it goes with the last of its tags
             self._delete(found.digest)
-        elif deleted is Deleted.UNSUPPORTED:
-            return  # somebody gave it another tag: it isn't ours alone
-        self._usage.forget_tag(tag)
+        if untagged:
+            self._usage.forget_tag(tag)
 
     def _untag(self, tag: str) -> Deleted:
         return Deleted.DELETED if self._check_mode else self._repository.delete_tag(tag)

@@ -91,6 +91,8 @@ def advise(refusal: Refusal) -> str:
             f"; check the credentials for {host} and what they may do; some registries say so too "
             f"of a project that doesn't exist{more}"
         )
+    if status == 405:
+        return f"; {host} takes no writes: it is read-only, or a cache of another registry"
     return ""
 
 

@@ -17,6 +17,9 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors import mo
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 
 
+SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
+
+
 class Ended(Exception):
     """The module is over."""
 
@@ -50,6 +53,15 @@ def run(result: Any, module: Module | None = None) -> tuple[str, dict[str, Any]]
         door.run(module or Module(), work)  # type: ignore[arg-type]
     how, values = caught.value.args
     return how, values
+
+
+def test_an_interrupted_module_says_so() -> None:
+    def work(_module: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Ended) as caught:
+        door.run(Module(), work)  # type: ignore[arg-type]
+    assert caught.value.args == ("failed", {"msg": "the task was interrupted (SIGINT)"})
 
 
 def test_a_result() -> None:
@@ -94,9 +106,9 @@ def test_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result["exception"] == "Traceback ..."
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_ends_the_work_and_the_second_the_process(number: signal.Signals) -> None:
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+    before = {one: signal.getsignal(one) for one in SIGNALS}
     requested = threading.Event()
     try:
         signal.signal(number, signal.SIG_DFL)  # nohup has it ignored, and then it stays so
@@ -109,12 +121,13 @@ def test_the_first_signal_ends_the_work_and_the_second_the_process(number: signa
             signal.signal(one, handler)
 
 
-def test_what_ignores_the_end_of_its_session_goes_on() -> None:
-    before = {one: signal.getsignal(one) for one in (signal.SIGTERM, signal.SIGHUP)}
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT])
+def test_what_ignores_the_end_of_its_session_goes_on(number: signal.Signals) -> None:
+    before = {one: signal.getsignal(one) for one in SIGNALS}
     try:
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        signal.signal(number, signal.SIG_IGN)  # as nohup does, and a shell in the background
         door.on_termination(lambda: None)
-        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+        assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         for one, handler in before.items():
             signal.signal(one, handler)

@@ -121,6 +121,11 @@ def test_another_404_is_not_about_the_repository(what: str) -> None:
     assert advise(Refusal(404, ("BLOB_UPLOAD_UNKNOWN",), "no such upload", what, HOST)) == ""
 
 
+@pytest.mark.parametrize("what", [OPEN, SEND, BY_DIGEST, WRITE])
+def test_a_registry_that_takes_no_writes(what: str) -> None:
+    assert "takes no writes" in advise(Refusal(405, (), "Method not allowed", what, HOST))
+
+
 def test_nothing_is_said_of_a_source() -> None:
     assert advise(Refusal(404, ("NAME_UNKNOWN",), "no", "reading team/app:1", HOST)) == ""
     assert advise(Refusal(403, ("DENIED",), "quota", "reading team/app:1", HOST)) == ""

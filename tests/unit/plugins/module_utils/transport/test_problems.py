@@ -257,3 +257,15 @@ def test_mask_leaves_empty_secrets_alone() -> None:
 )
 def test_printable_urls_have_no_secrets(url: str, shown: str) -> None:
     assert printable_url(url) == shown
+
+
+def test_plain_http_to_a_port_with_tls_that_cannot_say_so() -> None:
+    """An answer to HEAD has no body, whatever the server would say in it."""
+    asked = "looking for app:1"
+    plain = str(problem_of(answer(400, url="http://localhost/v2/"), HOST, asked))
+    assert plain.endswith(
+        "; if it speaks TLS, set plain_http: false for r.example in registries"
+    )
+    secure = str(problem_of(answer(400, url="https://localhost/v2/"), HOST, asked))
+    said = str(problem_of(answer(400, "no such thing", url="http://localhost/v2/"), HOST, asked))
+    assert "plain_http" not in secure + said
