@@ -57,12 +57,15 @@ class Answer:
             raise InvalidContent(f"{what} is larger than {limit} bytes")
         parts = []
         total = 0
-        for part in self.chunks():
-            parts.append(part)
-            total += len(part)
-            if total > limit:
-                self.close()
-                raise InvalidContent(f"{what} is larger than {limit} bytes")
+        try:
+            for part in self.chunks():
+                parts.append(part)
+                total += len(part)
+                if total > limit:
+                    self.close()
+                    raise InvalidContent(f"{what} is larger than {limit} bytes")
+        except ConnectionFailed as error:
+            raise ConnectionFailed(f"{what} can't be read: {error}") from None
         if length is not None and total != length:
             raise ConnectionFailed(f"{what} ended after {total} of {length} bytes")
         return b"".join(parts)

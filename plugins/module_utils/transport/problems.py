@@ -91,7 +91,8 @@ def problem_of(
     said = complaint.text or _phrase(status)
     refusal = Refusal(status, complaint.codes, said, what, host)
     advice = advise(refusal) or _advice(status, complaint, host, anonymous=secrets == ())
-    if status == 400 and not complaint.text and answer.url.startswith("http:"):
+    looked = what.startswith("looking") and status == 400 and not complaint.text
+    if looked and answer.url.startswith("http:"):
         # what it would say of that isn't in an answer to HEAD
         advice = f"; if it speaks TLS, set plain_http: false for {host} in registries"
     message = f"{host}: {what} failed with {status}: {said}{advice}"

@@ -268,4 +268,5 @@ def test_plain_http_to_a_port_with_tls_that_cannot_say_so() -> None:
     )
     secure = str(problem_of(answer(400, url="https://localhost/v2/"), HOST, asked))
     said = str(problem_of(answer(400, "no such thing", url="http://localhost/v2/"), HOST, asked))
-    assert "plain_http" not in secure + said
+    written = str(problem_of(answer(400, url="http://localhost/v2/"), HOST, "writing app:1"))
+    assert "plain_http" not in secure + said + written
