@@ -209,8 +209,15 @@ def _add(found: dict[tuple[str, str], Declared], declared: Declared) -> None:
             f"two different images are declared for {declared.destination}: from "
             f"{_origin(other)} and from {_origin(declared)}"
             if _origin(other) != _origin(declared)
-            else f"{declared.destination} is declared twice with different options"
+            else f"{declared.destination} is declared twice with different options: "
+            f"{', '.join(_differing(other, declared))}"
         )
+
+
+def _differing(one: Declared, other: Declared) -> list[str]:
+    """The options in which they do."""
+    names = (n for n in Declared._fields if getattr(one, n) != getattr(other, n))
+    return ["immutable_tags" if name == "immutable" else name for name in names]
 
 
 def _origin(declared: Declared) -> str:

@@ -223,9 +223,9 @@ def test_equal_entries_are_one(other: dict[str, Any]) -> None:
             {"source": None, "state": "absent", "destination": f"{DESTINATION}:1.2"},
             "nowhere .state: absent.",
         ),
-        ({"existing": "keep"}, "declared twice with different options"),
-        ({"state": "staged"}, "declared twice with different options"),
-        ({"name": "x"}, "declared twice with different options"),
+        ({"existing": "keep"}, "declared twice with different options: existing$"),
+        ({"state": "staged", "name": "x"}, "twice with different options: name, state$"),
+        ({"immutable_tags": [".*"]}, "twice with different options: immutable_tags$"),
         ({"source": f"quay.io/app:1.2@{A}"}, "different images are declared"),
     ],
 )
