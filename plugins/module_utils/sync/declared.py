@@ -210,14 +210,8 @@ def _add(found: dict[tuple[str, str], Declared], declared: Declared) -> None:
             f"{_origin(other)} and from {_origin(declared)}"
             if _origin(other) != _origin(declared)
             else f"{declared.destination} is declared twice with different options: "
-            f"{', '.join(_differing(other, declared))}"
+            + ", ".join(n for n, a, b in zip(Declared._fields, other, declared) if a != b)
         )
-
-
-def _differing(one: Declared, other: Declared) -> list[str]:
-    """The options in which they do."""
-    names = (n for n in Declared._fields if getattr(one, n) != getattr(other, n))
-    return ["immutable_tags" if name == "immutable" else name for name in names]
 
 
 def _origin(declared: Declared) -> str:

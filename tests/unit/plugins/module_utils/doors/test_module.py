@@ -16,7 +16,6 @@ pytest.importorskip("ansible", reason="doors/module.py runs inside a module of A
 from ansible_collections.imagesync.registry.plugins.module_utils.doors import module as door
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 
-
 SIGNALS = (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
 
 

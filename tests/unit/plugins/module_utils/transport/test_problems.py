@@ -263,9 +263,7 @@ def test_plain_http_to_a_port_with_tls_that_cannot_say_so() -> None:
     """An answer to HEAD has no body, whatever the server would say in it."""
     asked = "looking for app:1"
     plain = str(problem_of(answer(400, url="http://localhost/v2/"), HOST, asked))
-    assert plain.endswith(
-        "; if it speaks TLS, set plain_http: false for r.example in registries"
-    )
+    assert plain.endswith("; if it speaks TLS, set plain_http: false for r.example in registries")
     secure = str(problem_of(answer(400, url="https://localhost/v2/"), HOST, asked))
     said = str(problem_of(answer(400, "no such thing", url="http://localhost/v2/"), HOST, asked))
     written = str(problem_of(answer(400, url="http://localhost/v2/"), HOST, "writing app:1"))
