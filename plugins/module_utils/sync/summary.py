@@ -37,5 +37,8 @@ def summary(counts: Mapping[str, int], size: int, seconds: float, check_mode: bo
         f"{counts[key]} {words[check_mode]}" for key, words in WORDS.items() if counts.get(key)
     ]
     parts += [f"{count} {key}" for key, count in counts.items() if key and key not in WORDS]
-    moved = f"{format_size(size)} {'to move' if check_mode else 'moved'}"
-    return f"{', '.join([*parts, moved] if parts else ['no images'])} in {format_span(seconds)}"
+    if not parts:
+        return "no images"
+    # in check mode the time is that of looking, not of the move
+    moved = f"{format_size(size)} {'to move; planned' if check_mode else 'moved'}"
+    return f"{', '.join([*parts, moved])} in {format_span(seconds)}"

@@ -174,14 +174,14 @@ def test_nothing_changed_is_no_diff() -> None:
 @pytest.mark.parametrize(
     ("images", "check_mode", "expected"),
     [
-        ([], False, "no images in 1 second"),
+        ([], False, "no images"),
         ([in_sync()], False, "1 in sync, 0 bytes moved in 1 second"),
         (
             [in_sync(), moved(), failed(), waiting(), moved()],
             False,
             "1 failed, 1 not done, 2 copied, 1 in sync, 0 bytes moved in 1 second",
         ),
-        ([in_sync(), moved()], True, "1 to copy, 1 in sync, 0 bytes to move in 1 second"),
+        ([in_sync(), moved()], True, "1 to copy, 1 in sync, 0 bytes to move; planned in 1 second"),
     ],
 )
 def test_a_call_is_one_line(images: list[Outcome], check_mode: bool, expected: str) -> None:
