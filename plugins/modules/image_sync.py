@@ -639,7 +639,7 @@ images:
       type: str
       returned: when there was something
     backup:
-      description: The full reference under which that is kept, see O(backup_tag).
+      description: The full reference under which it is kept what the tag named before, see O(backup_tag).
       type: str
       returned: when the tag was moved, or in check mode would be, and O(backup_tag) is given
       sample: registry.example.com/app:stable-previous
@@ -777,7 +777,6 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
-    REQUIRED_ONE_OF,
     image_sync,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.module import (
@@ -791,7 +790,6 @@ def main() -> None:
     module = AnsibleModule(
         argument_spec=ARGUMENT_SPEC,
         mutually_exclusive=MUTUALLY_EXCLUSIVE,
-        required_one_of=REQUIRED_ONE_OF,
         supports_check_mode=True,
     )
     stop = Stop()

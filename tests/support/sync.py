@@ -15,15 +15,12 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
-    REQUIRED_ONE_OF,
     image_sync,
 )
 
 from .records import Recorder
 
-_VALIDATOR = ArgumentSpecValidator(
-    ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF
-)
+_VALIDATOR = ArgumentSpecValidator(ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE)
 
 
 def sync(check_mode: bool = False, **options: Any) -> dict[str, Any]:

@@ -18,7 +18,6 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import (
     ARGUMENT_SPEC,
     MUTUALLY_EXCLUSIVE,
-    REQUIRED_ONE_OF,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.lock import read_lock
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import read_image
@@ -89,10 +88,11 @@ def _is_known(name: str) -> bool:
 
 
 def _check_task(arguments: dict[str, Any]) -> None:
-    checked = ArgumentSpecValidator(
-        ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE, required_one_of=REQUIRED_ONE_OF
-    ).validate(arguments)
+    checked = ArgumentSpecValidator(ARGUMENT_SPEC, mutually_exclusive=MUTUALLY_EXCLUSIVE).validate(
+        arguments
+    )
     assert checked.error_messages == []
+    assert arguments.get("images") or arguments.get("destination")
     assert arguments.get("prune") != "lock" or "lock_file" in arguments
     for image in arguments.get("images", [arguments]):
         read_image({key: image[key] for key in image if key in ARGUMENT_SPEC["images"]["options"]})

@@ -196,14 +196,22 @@ def test_errors_come_before_the_first_request(sides: Sides, error: str) -> None:
     ("options", "said"),
     [
         ({"images": [], "source": "a", "destination": "b"}, "mutually exclusive"),
-        ({}, "one of the following is required"),
-        ({"source": "a"}, "one of the following is required"),
         ({"source": "a", "destination": "b", "state": "gone"}, "must be one of"),
         ({"source": "a", "destination": "b", "platform": []}, "platform"),
+        ({"source": "a", "destinaton": "b"}, "^destinaton"),
     ],
 )
 def test_ansible_refuses_options_that_do_not_fit(options: Entry, said: str) -> None:
     with pytest.raises(ValueError, match=said):
+        sync(**options)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [({}, "either destination"), ({"source": "a"}, "or images"), ({"destination": ""}, "is empty")],
+)
+def test_a_place_is_needed(options: Entry, said: str) -> None:
+    with pytest.raises(InvalidInput, match=said):
         sync(**options)
 
 

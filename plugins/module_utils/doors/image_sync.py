@@ -104,7 +104,6 @@ ARGUMENT_SPEC: dict[str, dict[str, Any]] = {
     **CONNECTION_OPTIONS,
 }
 MUTUALLY_EXCLUSIVE = [("images", "source"), ("images", "destination"), ("lock_file", "lock")]
-REQUIRED_ONE_OF = [("images", "destination")]
 
 #: minutes: a week
 _LONGEST_DEADLINE = 7 * 24 * 60
@@ -189,7 +188,10 @@ def _prune(parameters: Mapping[str, Any], locking: Locking) -> PruneOptions:
 def _declared(parameters: Mapping[str, Any]) -> list[Entry]:
     if parameters.get("images") is not None:
         return read_images(parameters["images"], parameters)
-    if not parameters.get("destination"):
+    # not by required_one_of, of which Ansible tells before it does of a misspelt destination
+    if parameters.get("destination") is None:
+        raise InvalidInput("either destination or images is required")
+    if not parameters["destination"]:
         raise InvalidInput("destination is empty")
     return read_image(parameters)
 
