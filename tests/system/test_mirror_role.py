@@ -171,7 +171,7 @@ def test_an_unreachable_host_is_in_the_report(place: Place, tmp_path: Path) -> N
         ({"images": ["a:1"], "destination": "mirror"}, "names no registry"),
         ({"only": ["x"]}, "mirror_only: no image is named 'x'"),
         ({"backup_tag": "{tag}"}, "is the destination's own tag"),
-        ({"report_file": "x.pdf"}, "must end in .json, .md, .html"),
+        ({"report_file": "x.pdf"}, "must end in .json, .md or .html"),
         ({"registries": [{"name": "a", "pasword": "hidden-word"}]}, "there is no key pasword"),
     ],
 )

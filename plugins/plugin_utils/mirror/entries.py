@@ -144,6 +144,8 @@ def _refuse_key(key: str, value: Mapping[str, Any]) -> None:
             f"this is a mapping with the key {key!r}; an image is written as text without a space "
             "after its colon, or as a mapping with a source"
         )
+    if key in FILTER_OPTIONS:
+        raise InvalidInput(f"there is no key {key!r}; it belongs into filter, indented deeper")
     raise InvalidInput(f"there is no key {key!r}{nearest(key, _KEYS)}")
 
 

@@ -86,9 +86,16 @@ def is_read(name: str) -> bool:
 
 
 def misspelt(names: Iterable[str]) -> list[str]:
-    """A warning for each variable that nobody reads and that is almost called like one."""
-    found = []
-    for name in sorted(names):
+    """A warning for each variable that nobody reads and that is almost called like one.
+
+    Where no images are declared at all, that may be for want of the prefix.
+    """
+    given, found = sorted(names), []
+    others = (*NO_LISTS, ASKED, "mirror_source")
+    declared = any(is_list_of_images(name) or name in others for name in given)
+    for name in given:
+        if not declared and f"{PREFIX}{name}" in OWN:
+            found.append(f"the variable {name} isn't read by the role; is {PREFIX}{name} meant?")
         known = name in KNOWN or name in _NOT_GIVEN or is_list_of_images(name)
         if not name.startswith(PREFIX) or name.startswith("mirror__") or known:
             continue

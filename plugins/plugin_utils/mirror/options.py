@@ -61,7 +61,7 @@ def _checked(option: str, value: Any) -> Any:
         try:
             read_image({**_SAMPLE, option: validated})
         except InvalidInput as error:
-            raise InvalidInput(f"{name}: {error}") from None
+            raise InvalidInput(f"{name}: {str(error).removeprefix(f'{option}: ')}") from None
     return validated
 
 

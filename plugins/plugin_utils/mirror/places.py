@@ -45,7 +45,10 @@ class Place(NamedTuple):
                 else "there is no mirror_destination, and it has no destination of its own"
             )
         if not own and not source:
-            raise InvalidInput("it has neither a source nor a destination")
+            raise InvalidInput(
+                "it has neither a source nor a destination; what belongs to the entry above it is "
+                "indented as deep as that, without a dash"
+            )
         if self.is_bundle:
             return f"{self.root}:{own or self._name_of(parse_reference(source), tagged)}"
         return f"{self.root}/{own or path_of(parse_reference(source), self.path)}"

@@ -32,7 +32,7 @@ _WRITERS = {".json": as_json, ".md": as_markdown, ".html": as_html}
 def check_ending(path: str) -> str:
     """The path itself; raises InvalidInput for a kind of file that there isn't."""
     if os.path.splitext(path)[1].lower() not in _WRITERS:
-        raise InvalidInput(f"mirror_report_file {path}: its name must end in {', '.join(_WRITERS)}")
+        raise InvalidInput(f"mirror_report_file {path}: its name must end in .json, .md or .html")
     return path
 
 
@@ -47,7 +47,7 @@ def host_report(host: str, destination: str, result: Mapping[str, Any], problem:
     return {
         "host": host,
         "destination": destination,
-        "status": _status(images, problem, bool(result.get("changed"))),
+        "status": _status(problem, bool(result.get("changed"))),
         "message": problem,
         "counts": _counts(images),
         "stats": dict(result.get("stats") or {}),
@@ -66,7 +66,7 @@ def no_report(host: str, problem: str) -> Model:
     }
 
 
-def _status(images: list[Any], problem: str, changed: bool) -> str:
+def _status(problem: str, changed: bool) -> str:
     return "failed" if problem else "changed" if changed else "ok"
 
 

@@ -77,7 +77,7 @@ def make_plan(
     delay = _seconds("delay", given["delay"]) if given.get("delay") else schedule.delay()
     files = {
         common["units"][0]: service(job),
-        common["units"][1]: timer(job, schedule, delay),
+        common["units"][1]: timer(schedule, delay),
     }
     return {
         **found,

@@ -101,7 +101,7 @@ def service(job: Job) -> str:
     return "\n".join(lines) + "\n"
 
 
-def timer(job: Job, schedule: Schedule, delay: int) -> str:
+def timer(schedule: Schedule, delay: int) -> str:
     """The timer unit; ``delay``: seconds, at random."""
     lines = [
         MARK,

@@ -210,6 +210,11 @@ def test_entries_have_keys_of_their_own() -> None:
         ),
         ({"images": [{"busybox": 1.36}]}, ["mirror_images[0]", "without a space after its colon"]),
         ({"images": [{"name": "x"}]}, ["mirror_images[0] (x): it has neither a source"]),
+        ({"images": ["a:1", {"filter": {}}]}, ["mirror_images[1]: it has", "without a dash"]),
+        (
+            {"images": [{"source": "a", "newest": 3}]},
+            ["mirror_images[0] (a): there is no key 'newest'; it belongs into filter"],
+        ),
         (
             {"images": ["Busybox:1"]},
             ["mirror_images[0] (Busybox:1): invalid image reference", "lower case"],
@@ -297,7 +302,7 @@ def test_entries_have_keys_of_their_own() -> None:
         ({"images": ["a:1"], "exclude": ["a", "("]}, ["mirror_exclude[1] '(' is no valid regex"]),
         (
             {"images": ["a:1"], "report_file": "report.txt"},
-            ["mirror_report_file", ".json, .md, .html"],
+            ["mirror_report_file", ".json, .md or .html"],
         ),
         ({"images_file": ["a.txt"]}, ["mirror_images_file must be text, not a list"]),
         ({"images_file": "none.txt"}, ["mirror_images_file /nowhere/none.txt: No such file"]),
@@ -392,6 +397,12 @@ def test_misspelt_variables_are_noticed() -> None:
     assert misspelt(names) == [
         "the variable mirror_platform isn't read by the role; is mirror_platforms meant?"
     ]
+
+
+def test_a_forgotten_prefix_is_noticed_where_no_images_are_declared() -> None:
+    said = "the variable images isn't read by the role; is mirror_images meant?"
+    assert misspelt(["images", "other", "mirror_destination"]) == [said]
+    assert misspelt(["images", "mirror_images_mine"]) == misspelt(["images", "mirror_source"]) == []
 
 
 DIGEST = "sha256:" + "a" * 64
@@ -494,7 +505,7 @@ def test_ages_and_backups() -> None:
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
-        ({"min_age": "soon"}, "mirror_min_age: min_age: 'soon' is no age"),
+        ({"min_age": "soon"}, "mirror_min_age: 'soon' is no age"),
         ({"images": [{"source": "a", "min_age": "3"}]}, "min_age: '3' is no age"),
         ({"backup_tag": {"tag": None}}, "mirror_backup_tag is a mapping"),
         ({"images": ["a:1", "a:1-x"], "backup_tag": "{tag}-x"}, "another image is declared"),
