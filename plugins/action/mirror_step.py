@@ -83,9 +83,6 @@ class ActionModule(ActionBase):
         if problems:
             raise InvalidInput("\n".join(problems))
         self._check_logins(task_vars)
-        later = [name for name in names.NOT_YET if task_vars.get(name)]
-        if later:
-            raise InvalidInput(f"{', '.join(later)}: this version of the role can't do that yet")
         for warning in names.misspelt(name for name in task_vars if isinstance(name, str)):
             self._display.warning(warning)
         plan = make_plan(variables, task_vars, self._load)
@@ -160,14 +157,13 @@ class ActionModule(ActionBase):
 
     def _check_logins(self, task_vars: Values) -> None:
         """Those of the registries; they stay here."""
-        for name in ("mirror_registries", "imagesync_registries"):
-            if name in task_vars:
-                try:
-                    value = plain(self._templar.template(task_vars[name]))
-                except AnsibleError as error:
-                    raise InvalidInput(f"{name}: {error}") from None
-                check_logins(name, value)
-                return
+        name = _name_of_logins(task_vars)
+        if name:
+            try:
+                value = plain(self._templar.template(task_vars[name]))
+            except AnsibleError as error:
+                raise InvalidInput(f"{name}: {error}") from None
+            check_logins(name, value)
 
     def _share(self, task_vars: Values) -> Values:
         """What of the plan this host does."""
@@ -210,15 +206,11 @@ class ActionModule(ActionBase):
 
     def _verdict(self, task_vars: Values) -> Values:
         """Why the gate failed that just did."""
-        for name in ("mirror_registries", "imagesync_registries"):
-            if name in task_vars:
-                try:
-                    logins = plain(self._templar.template(task_vars[name]))
-                except AnsibleError:
-                    return {"message": f"its gate failed, and {name} can't be read"}
-                break
-        else:
-            logins = []
+        name = _name_of_logins(task_vars)
+        try:
+            logins = plain(self._templar.template(task_vars[name])) if name else []
+        except AnsibleError:
+            return {"message": f"its gate failed, and {name} can't be read"}
         result, task = (
             plain(task_vars.get(f"ansible_failed_{what}")) for what in ("result", "task")
         )
@@ -323,6 +315,11 @@ class ActionModule(ActionBase):
         limited = bool(task_vars.get("ansible_limit"))
         problems, written = run_files.write(ran, time.time(), limited)
         return {"problem": "\n".join(problems), "written": written}
+
+
+def _name_of_logins(task_vars: Values) -> str:
+    """Which variable has the logins of registries, "" if none has."""
+    return next((n for n in ("mirror_registries", "imagesync_registries") if n in task_vars), "")
 
 
 def _run_of_role(task: Any) -> str:

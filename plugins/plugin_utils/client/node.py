@@ -20,7 +20,7 @@ from ..mirror import choosing, entries
 from ..mirror.files import base_folder, full_path
 from ..mirror.gates import Load, load_yaml
 from ..mirror.images_dir import all_written
-from ..mirror.names import is_list_of_images, nearest
+from ..mirror.names import did_you_mean, is_list_of_images
 from ..mirror.places import Place, read_place
 from ..mirror.values import text, text_list
 from .connections import Connections, flag
@@ -113,7 +113,7 @@ def _runtimes(value: Any) -> tuple[str, ...]:
         if word not in RUNTIMES:
             raise InvalidInput(
                 f"client_runtimes: {word!r} is none of podman, cri-o, containerd and docker"
-                f"{nearest(word, RUNTIMES) if nearest(word, RUNTIMES).startswith('; did') else ''}"
+                f"{did_you_mean(word, RUNTIMES)}"
             )
     return tuple(dict.fromkeys(RUNTIMES[word] for word in words))
 

@@ -26,7 +26,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared i
 )
 
 from .gather import Written
-from .names import nearest
+from .names import did_you_mean, nearest
 from .options import ENTRY_SPEC, validate
 from .places import Place
 from .values import kind, text
@@ -139,7 +139,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _refuse_key(key: str, value: Mapping[str, Any]) -> None:
-    if len(value) == 1 and not nearest(key, _KEYS).startswith("; did"):
+    if len(value) == 1 and not did_you_mean(key, _KEYS):
         raise InvalidInput(
             f"this is a mapping with the key {key!r}; an image is written as text without a space "
             "after its colon, or as a mapping with a source"

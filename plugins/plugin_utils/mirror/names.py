@@ -58,8 +58,6 @@ OWN = (
 )
 #: of the playbook mirror_one: the one image that somebody asks for
 ASKED = "mirror__asked"
-#: of later versions: to pass them over would let in, or move, what the user doesn't want
-NOT_YET: tuple[str, ...] = ()
 #: read by the role's tasks, for they may hold secrets
 LOGINS = ("mirror_registries", "mirror_auth_file")
 #: begin like lists of images, and aren't
@@ -105,13 +103,17 @@ def misspelt(names: Iterable[str]) -> list[str]:
     return found
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean ...?`` where something is like the word, else nothing."""
+    close = difflib.get_close_matches(word, list(known), 1, 0.6)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """``; did you mean ...?`` where something is like the word, or else what there is."""
     names = list(known)
-    close = difflib.get_close_matches(word, names, 1, 0.6)
-    if close:
-        return f"; did you mean {close[0]}?"
-    if not names:
-        return ""
+    meant = did_you_mean(word, names)
+    if meant or not names:
+        return meant
     more = f" and {len(names) - 20} more" if len(names) > 20 else ""
     return f"; there are: {', '.join(names[:20])}{more}"
