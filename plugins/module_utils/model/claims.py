@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any, Callable, NamedTuple
 
@@ -26,7 +25,7 @@ from .errors import InvalidContent
 from .keys import PublicKey
 from .manifest import Manifest
 from .private_keys import SigningKey
-from .strict_json import parse_object
+from .strict_json import parse_object, to_json
 
 SIMPLE_SIGNING = "application/vnd.dev.cosign.simplesigning.v1+json"
 SIGNATURE = "dev.cosignproject.cosign/signature"
@@ -116,7 +115,7 @@ def simple_payload(name: str, digest: str, annotations: Mapping[str, str]) -> by
         },
         "optional": dict(annotations) or None,
     }
-    return _to_json(document)
+    return to_json(document)
 
 
 def _read_simple(payload: bytes, digest: str) -> Mapping[str, Any]:
@@ -173,7 +172,7 @@ def make_bundle(digest: str, annotations: Mapping[str, str], key: SigningKey) ->
         "predicateType": SIGN_PREDICATE,
         "predicate": {},
     }
-    payload = _to_json(statement)
+    payload = to_json(statement)
     signature = key.sign(_pre_authentication(_STATEMENT, payload))
     hint = base64.b64encode(bytes.fromhex(key.public.fingerprint.partition(":")[2])).decode()
     document = {
@@ -185,7 +184,7 @@ def make_bundle(digest: str, annotations: Mapping[str, str], key: SigningKey) ->
             "signatures": [{"sig": base64.b64encode(signature).decode()}],
         },
     }
-    return _to_json(document)
+    return to_json(document)
 
 
 def _read_statement(payload: bytes, digest: str) -> Mapping[str, Any]:
@@ -240,7 +239,3 @@ def _decoded(written: Any, what: str) -> bytes:
     if not found or base64.b64encode(found).decode() != text:
         raise InvalidContent(f"it has no base64 as {what}")
     return found
-
-
-def _to_json(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()

@@ -19,7 +19,7 @@ from .descriptor import Descriptor
 from .digest import digest_of
 from .errors import InvalidContent
 from .manifest import Manifest
-from .strict_json import parse_object
+from .strict_json import parse_object, to_json
 
 #: ending of the tag, and whether what is there is a collection that grows
 SUFFIXES = {".sig": True, ".att": True, ".sbom": False}
@@ -50,7 +50,7 @@ def merged(old: Manifest, new: Manifest, growing: bool) -> Manifest | None:
     annotations = {**new.annotations, **old.annotations}
     if annotations:
         document["annotations"] = annotations
-    return Manifest(_to_json(document), old.media_type)
+    return Manifest(to_json(document), old.media_type)
 
 
 def with_config(
@@ -69,7 +69,7 @@ def with_config(
     own = {"digest": descriptor.digest, "size": descriptor.size}
     document["config"] = {**document["config"], **own}
     document["config"].pop("data", None)
-    found = Manifest(_to_json(document), union.media_type)
+    found = Manifest(to_json(document), union.media_type)
     found.config, found.blobs = descriptor, (descriptor, *found.blobs[1:])
     return found
 
@@ -95,7 +95,7 @@ def _grown_config(
     config[_ROOTFS] = {**config[_ROOTFS], "diff_ids": diff_ids}
     if history:
         config["history"] = history
-    return _to_json(config)
+    return to_json(config)
 
 
 def _image_config(manifest: Manifest, raw: bytes) -> dict[str, Any] | None:
@@ -123,7 +123,3 @@ def _document(manifest: Manifest) -> dict[str, Any]:
 def _key(layer: dict[str, Any]) -> str:
     """Two layers are the same when all that is said of them is."""
     return json.dumps(layer, sort_keys=True)
-
-
-def _to_json(document: dict[str, Any]) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()

@@ -10,13 +10,12 @@ under a tag made of the subject's digest, kept by those who push.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
 from .errors import InvalidContent
 from .manifest import OCI_INDEX, Manifest
-from .strict_json import parse_object
+from .strict_json import parse_object, to_json
 
 
 def check_list(index: Manifest) -> None:
@@ -62,4 +61,4 @@ def merge_lists(old: Manifest | None, referrers: Iterable[Manifest]) -> Manifest
     if not new:
         return None
     document["manifests"] = [*entries, *(entry_of(new[digest]) for digest in sorted(new))]
-    return Manifest(json.dumps(document, separators=(",", ":")).encode(), OCI_INDEX)
+    return Manifest(to_json(document), OCI_INDEX)

@@ -57,6 +57,11 @@ def parse_object(raw: bytes, what: str) -> dict[str, Any]:
     return value
 
 
+def to_json(document: Any) -> bytes:
+    """Without blanks, in the order of the document's keys: equal documents are equal bytes."""
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
 def check_amount(raw: bytes, what: str) -> None:
     """Refuses a large document that would become a far larger one in memory."""
     if raw.count(b"{") + raw.count(b"[") > _MOST_GROUPS or raw.count(b",") > _MOST_VALUES:

@@ -24,7 +24,7 @@ from ..model.errors import InvalidContent
 from ..model.layout import MARKER as MARKER_TEXT
 from ..model.layout import REF_NAME, Entry, LayoutIndex, full_name, read_entry
 from ..model.manifest import OCI_MANIFEST, SIZE_LIMIT
-from ..model.strict_json import check_amount, parse_object
+from ..model.strict_json import check_amount, parse_object, to_json
 from .archive import TarFiles, compression_of
 from .files import File, Files
 from .layout_files import INDEX, MARKER, blob_path, read_index
@@ -157,7 +157,7 @@ class DockerArchiveFiles(Files):
             "config": self._add(config, _CONFIG),
             "layers": [self._layer(*pair, where) for pair in zip(layers, diff_ids)],
         }
-        return self._add(json.dumps(document, separators=(",", ":")).encode(), OCI_MANIFEST)
+        return self._add(to_json(document), OCI_MANIFEST)
 
     def _add(self, content: bytes, media_type: str) -> dict[str, Any]:
         digest = digest_of(content)

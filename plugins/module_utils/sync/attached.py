@@ -20,7 +20,7 @@ from ..model.errors import Cancelled, ImageSyncError, InvalidContent
 from ..model.manifest import DEPTH_LIMIT, IMAGES, Manifest
 from ..stores.base import Repository
 from .image import Attached, Image, Tagged
-from .referrers import Discovery, Found, Wanted, entries_of, read_list
+from .referrers import Discovery, Found, Subjects, entries_of, read_list
 from .workers import Workers
 
 #: by the key of the question
@@ -143,7 +143,7 @@ class _Chosen:
         named = self.image.outcome.source_digest
         return named if self.image.declared.platforms and named not in self._digests else ""
 
-    def of_whole(self) -> Wanted:
+    def of_whole(self) -> Subjects:
         """See ``whole_digest``."""
         return self.wanted()._replace(digests=(self.whole_digest,))
 
@@ -155,11 +155,13 @@ class _Chosen:
             "some of its platforms and so another digest"
         )
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> Subjects:
         """What the sources are asked about."""
         source = self.image.declared.source
         named = source.tag if source and not source.digest else None
-        return Wanted(self.source, self._digests, (named,) if named else (), not self.image.frozen)
+        return Subjects(
+            self.source, self._digests, (named,) if named else (), not self.image.frozen
+        )
 
     def questions(self) -> Iterator[_Question]:
         """What to ask the destination."""

@@ -50,10 +50,10 @@ class Subject(NamedTuple):
     digest: str
 
 
-class Wanted(NamedTuple):
-    """An image whose attachments are wanted.
+class Subjects(NamedTuple):
+    """All manifests of an image, to which something may be attached, at its source.
 
-    ``digests``: of all its manifests. ``tags``: names it is known to have at the source, without
+    ``digests``: theirs. ``tags``: names it is known to have at the source, without
     which a tag list is no proof of anything. ``lists``: whether tags may be listed there.
     """
 
@@ -156,7 +156,7 @@ class Discovery:
         self._tags: dict[str, frozenset[str] | None] = {}
         self._unreachable: dict[str, ConnectionFailed] = {}
 
-    def run(self, images: list[Wanted]) -> list[Found | ImageSyncError]:
+    def run(self, images: list[Subjects]) -> list[Found | ImageSyncError]:
         """For each image what is attached to it, or why that can't be known."""
         self._list_tags(images)
         level: list[_Node] = []
@@ -181,7 +181,7 @@ class Discovery:
             )
         return [self._gather(image) for image in images]
 
-    def have_some(self, images: Iterable[Wanted]) -> list[bool]:
+    def have_some(self, images: Iterable[Subjects]) -> list[bool]:
         """Whether anything is said to be attached to the manifests of each, without reading it.
 
         After ``run``. What can't be found out counts as nothing.
@@ -218,13 +218,13 @@ class Discovery:
 
     # tags
 
-    def _list_tags(self, images: list[Wanted]) -> None:
+    def _list_tags(self, images: list[Subjects]) -> None:
         """One tag list of each repository, where it takes no more requests than what it spares."""
-        groups: defaultdict[str, list[Wanted]] = defaultdict(list)
+        groups: defaultdict[str, list[Subjects]] = defaultdict(list)
         for image in images:
             groups[image.source.name].append(image)
 
-        def read(group: list[Wanted]) -> frozenset[str] | None:
+        def read(group: list[Subjects]) -> frozenset[str] | None:
             if not all(image.lists for image in group):
                 return None
             digests = {digest for image in group for digest in image.digests}
@@ -325,7 +325,7 @@ class Discovery:
 
     # one image
 
-    def _gather(self, image: Wanted) -> Found | ImageSyncError:
+    def _gather(self, image: Subjects) -> Found | ImageSyncError:
         found = Found()
         seen: set[str] = set()
         queue = list(image.digests)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import base64
 import datetime
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -36,6 +35,7 @@ from ..model.errors import ImageSyncError, InvalidInput, NotFound, RegistryError
 from ..model.manifest import OCI_MANIFEST, Manifest
 from ..model.private_keys import SigningKey
 from ..model.reference import Reference
+from ..model.strict_json import to_json
 from ..stores.base import Repository
 from ..stores.places import Places
 from ..transport.client import Network
@@ -231,7 +231,7 @@ def _config(layer: str) -> bytes:
         "rootfs": {"type": "layers", "diff_ids": [layer]},
         "config": {},
     }
-    return _to_json(document)
+    return to_json(document)
 
 
 def _blob(media_type: str, content: bytes) -> Descriptor:
@@ -245,9 +245,5 @@ def _entry(blob: Descriptor) -> dict[str, Any]:
 
 def _manifest(**fields: Any) -> Manifest:
     return Manifest(
-        _to_json({"schemaVersion": 2, "mediaType": OCI_MANIFEST, **fields}), OCI_MANIFEST
+        to_json({"schemaVersion": 2, "mediaType": OCI_MANIFEST, **fields}), OCI_MANIFEST
     )
-
-
-def _to_json(document: Any) -> bytes:
-    return json.dumps(document, separators=(",", ":")).encode()

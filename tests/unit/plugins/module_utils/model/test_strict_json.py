@@ -17,6 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.model.strict_json import (
     check_keys,
     parse_object,
+    to_json,
 )
 
 DEEP = b'{"a":' + b"[" * 63 + b"]" * 63 + b"}"
@@ -141,3 +142,9 @@ def test_go_takes_the_kelvin_sign_for_a_k() -> None:
 
 def test_other_keys_are_nobodys_business() -> None:
     check_keys({"layers": [], "Other": 1, "": 2}, ["layers"], "it")
+
+
+def test_what_is_written_keeps_its_order_and_can_be_read_again() -> None:
+    document = {"b": [1, "\u00e9"], "a": {}}
+    assert to_json(document) == b'{"b":[1,"\\u00e9"],"a":{}}'
+    assert parse_object(to_json(document), "it") == document
