@@ -14,6 +14,7 @@ from ..model.keys import PublicKey
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..model.platforms import Platform, choose
 from ..model.reference import Reference
+from ..model.subset import lacks
 from ..stores.base import Repository
 from ..stores.places import Places
 from ..transport.client import Network
@@ -144,8 +145,8 @@ def _platform_digest(repository: Repository, digest: str, platform: Platform) ->
         offered = [child.platform for child in children if child.platform]
     number = choose(platform, offered)
     if number is None:
-        names = ", ".join(str(p) for p in offered if str(p) != "unknown/unknown")
-        raise InvalidInput(f"it has no {platform}; it has: {names or 'no platform'}")
+        names = (str(p) for p in offered if str(p) != "unknown/unknown")
+        raise InvalidInput(lacks([str(platform)], names))
     return children[number].digest if top.is_index else digest
 
 
