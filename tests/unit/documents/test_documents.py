@@ -174,6 +174,12 @@ def test_addresses_of_our_own_files_lead_to_them(path: str) -> None:
     assert [found for found in missing if found != "CHANGELOG.md"] == []
 
 
+def test_links_of_the_readme_are_whole_addresses() -> None:
+    """Galaxy shows this page alone, and leads all others to a page of its own that isn't there."""
+    links = re.findall(r"\]\(([^)]*)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert links and [link for link in links if not link.startswith(("https://", "#"))] == []
+
+
 def test_where_blocks_are_found() -> None:
     """Also in lists, and between other fences; what is inside one is no command of the text."""
     text = "`make a`\n\n- b\n\n  ```yaml\n  - c:\n      d\n  ```\n~~~\n`make e`\n~~~\nf `make\n g`"
