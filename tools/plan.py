@@ -40,7 +40,6 @@ MYPY_PACKAGES = ("plugins", "tests.support", "tests.soak", "demo", "benchmarks")
 NEED_CORE = (
     "action",
     "documents",
-    "doors",
     "extensions",
     "filter",
     "lookup",
