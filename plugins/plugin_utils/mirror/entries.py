@@ -28,7 +28,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared i
 from .gather import Written
 from .names import did_you_mean, nearest
 from .options import ENTRY_SPEC, validate
-from .places import Place
+from .places import Place, is_full
 from .values import kind, text
 
 #: entries that are named for the same problem; of the others only their number is told
@@ -104,6 +104,10 @@ class Item(NamedTuple):
         for one in self.parsed:
             found += one.named() if isinstance(one, Several) else [one]
         return found
+
+
+#: what is declared for a place, and by which entry
+_Places = dict[tuple[str, str], tuple[Item, Declared]]
 
 
 def normalise(written: Iterable[Written], problems: list[str]) -> list[Item]:
@@ -194,7 +198,8 @@ def _destination(item: Item, where: Place) -> dict[str, Any]:
         return {"destination": root, "destination_path": where.path}
     several = item.image.get("tags") is not None or item.image.get("filter") is not None
     found: dict[str, Any] = {"destination": where.destination(own, item.source, not several)}
-    if several and where.is_bundle and not own:
+    by_source = where.is_named_by_source(item.source) and not is_full(own)
+    if several and where.is_bundle and (by_source or not own):
         found["destination_tag"] = "{tag}"  # a bundle calls images by their sources
     return found
 
@@ -218,14 +223,18 @@ def read(image: Mapping[str, Any], options: Mapping[str, Any]) -> list[Any]:
     return list(read_image(values))
 
 
-def each_once(items: Iterable[Item], problems: list[str]) -> list[Item]:
-    """Equal entries are one; those that differ for one destination are a problem."""
+def each_once(items: Iterable[Item], problems: list[str], named: bool = True) -> list[Item]:
+    """Equal entries are one; those that differ for one destination are a problem.
+
+    ``named``: whether names count. In a bundle those of several paths are one image.
+    """
     kept: list[Item] = []
-    places: dict[tuple[str, str], tuple[Item, Declared]] = {}
+    places: _Places = {}
     for item in items:
         if not item.parsed:  # it stands for no image
             continue
-        twin = _twin(item, places, kept)
+        images = [one if named else one._replace(name="") for one in item.places()]
+        twin = _twin(item, images, places, kept)
         if twin and (twin.gate_tasks, twin.gate) == (item.gate_tasks, item.gate):
             continue
         if twin:
@@ -233,22 +242,19 @@ def each_once(items: Iterable[Item], problems: list[str]) -> list[Item]:
                 f"{twin.label} and {item.label} declare the same, and differ in their gates"
             )
             continue
-        clash = _clash(item, places)
+        clash = _clash(item, images, places)
         if clash:
             problems.append(clash)
             continue
-        places.update({one.place: (item, one) for one in item.places()})
+        places.update({one.place: (item, one) for one in images})
         kept.append(item)
     return kept
 
 
-def _twin(
-    item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]], kept: list[Item]
-) -> Item | None:
+def _twin(item: Item, images: list[Declared], places: _Places, kept: list[Item]) -> Item | None:
     """An entry before it that says the same."""
     if item.by_pattern:
         return next((one for one in kept if one.by_pattern and one.parsed == item.parsed), None)
-    images = item.places()
     if all(one.place in places and places[one.place][1] == one for one in images):
         others = [places[one.place][0] for one in images]
         gates = item.gate_tasks, item.gate
@@ -257,8 +263,8 @@ def _twin(
     return None
 
 
-def _clash(item: Item, places: Mapping[tuple[str, str], tuple[Item, Declared]]) -> str:
-    for one in item.places():
+def _clash(item: Item, images: list[Declared], places: _Places) -> str:
+    for one in images:
         other, before = places.get(one.place, (item, one))
         if before == one:
             continue

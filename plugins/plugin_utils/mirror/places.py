@@ -50,13 +50,19 @@ class Place(NamedTuple):
                 "indented as deep as that, without a dash"
             )
         if self.is_bundle:
-            return f"{self.root}:{own or self._name_of(parse_reference(source), tagged)}"
+            # a path is for registries: the far side, with the same list, asks for the source's name
+            named = not own or self.is_named_by_source(source)
+            return f"{self.root}:{self._name_of(parse_reference(source), tagged) if named else own}"
         return f"{self.root}/{own or path_of(parse_reference(source), self.path)}"
 
     @property
     def is_bundle(self) -> bool:
         """Whether images go to a layout or archive on disk."""
         return bool(_BUNDLE.match(self.root))
+
+    def is_named_by_source(self, source: str) -> bool:
+        """Whether an image has its source's name whatever its path: one of a registry does."""
+        return self.is_bundle and bool(source) and not _BUNDLE.match(source)
 
     def _name_of(self, source: Reference, tagged: bool) -> str:
         """In a bundle an image has its full source reference as its name."""

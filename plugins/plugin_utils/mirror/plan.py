@@ -47,7 +47,7 @@ def make_plan(
     if where:
         items = entries.place(items, where, options, problems)
         choosing.check_nothing_replaced(items, asked or "", problems)
-        items = entries.each_once(items, problems)
+        items = entries.each_once(items, problems, named=not where.is_bundle)
     wanted = choosing.only(items, variables.get("mirror_only"), problems)
     if asked:
         wanted = [item.label == asked for item in items]

@@ -418,7 +418,12 @@ BUNDLE = "oci:/srv/bundle"
         (f"quay.io/a/b:1@{DIGEST}", f"{BUNDLE}:quay.io/a/b:1"),
         ("localhost:5000/b:1", f"{BUNDLE}:localhost:5000/b:1"),
         ({"source": "quay.io/a/b", "tags": ["1.x"]}, f"{BUNDLE}:quay.io/a/b"),
-        ({"source": "quay.io/a/b:1", "destination": "own/name:2"}, f"{BUNDLE}:own/name:2"),
+        ({"source": "quay.io/a/b:1", "destination": "own/name:2"}, f"{BUNDLE}:quay.io/a/b:1"),
+        (
+            {"source": "quay.io/a/b", "tags": ["1.x"], "destination": "own"},
+            f"{BUNDLE}:quay.io/a/b",
+        ),
+        ({"source": "oci:/other:b:1", "destination": "own/name:2"}, f"{BUNDLE}:own/name:2"),
         ({"source": "quay.io/a/b:1", "destination": "oci:/other:x"}, "oci:/other:x"),
     ],
 )
@@ -426,6 +431,18 @@ def test_in_a_bundle_images_have_their_source_s_name(entry: Any, expected: str) 
     found = plan(images=[entry], destination=f"{BUNDLE}/", path="{name}")
     assert destinations(found) == [expected]
     assert all(place.startswith("oci:/") for place in found["entries"][0]["places"])
+
+
+def test_an_image_for_several_paths_is_one_in_a_bundle() -> None:
+    one = {"name": "one", "source": "quay.io/a/b:1", "destination": "one/b"}
+    two = {"name": "two", "source": "quay.io/a/b:1", "destination": "two/b"}
+    found = plan(images=[one, two], destination=BUNDLE)
+    assert destinations(found) == [f"{BUNDLE}:quay.io/a/b:1"]
+    assert len(plan(images=[one, two])["entries"]) == 2
+    with pytest.raises(
+        InvalidInput, match=r"\(one\) and .*\(two\) both .*, and differ in platforms"
+    ):
+        plan(images=[one, {**two, "platforms": ["linux/amd64"]}], destination=BUNDLE)
 
 
 def test_selected_tags_have_full_names_in_a_bundle() -> None:
