@@ -172,6 +172,34 @@ def test_what_a_delta_leaves_out_is_neither_missed_nor_pruned(gap: Gap) -> None:
     assert missing["failed"] and "doesn't exist" in missing["msg"]
 
 
+def test_a_pattern_stands_for_what_a_delta_leaves_out_too(gap: Gap) -> None:
+    gap.publish({f"docker.io/team/app:1.{n}": images.image(f"app 1.{n}") for n in range(3)})
+    gap.pack("first")
+    far = f"oci:{gap.folder}/far"
+    entry = {"destination": f"{far}:team/app", "destination_tag": "v{tag}", "tags": ["1.x"]}
+    options: dict[str, Any] = {"lock_file": str(gap.folder / "pattern.json"), "prune": "lock"}
+
+    def unpack(bundle: str, **more: Any) -> dict[str, Any]:
+        source = f"oci:{gap.folder}/{bundle}:docker.io/team/app"
+        return sync(images=[{**entry, "source": source, **more}], **options)
+
+    assert unpack("first")["changed"]
+    gap.lock = gap.folder / "pattern.json"
+    gap.publish({**gap.published, "docker.io/team/app:1.3": images.image("app 1.3")})
+    gap.pack("delta", True)
+    assert set(names(gap.folder / "delta")) == {"docker.io/team/app:1.3"}
+
+    found = unpack("delta")
+
+    assert not found.get("failed"), found["msg"]
+    assert [image["reason"] for image in found["images"]] == ["absent", *["in_sync"] * 3]
+    assert not found["pruned"] and "team/app:v1.0" in names(gap.folder / "far")
+    gap.pack("none", True)  # everything is there
+    again = unpack("none", filter={"newest": 2})
+    assert [image["source"][-3:] for image in again["images"]] == ["1.3", "1.2"]
+    assert len(again["pruned"]) == 2 and "team/app:v1.1" not in names(gap.folder / "far")
+
+
 def test_a_baseline_that_the_source_has_lost_leaves_nothing_out(gap: Gap) -> None:
     old = gap.published["docker.io/team/app0:1"]
     gap.publish(generation(1))

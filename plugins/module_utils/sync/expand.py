@@ -123,17 +123,26 @@ class Expansion:
             try:
                 if error:
                     raise error
-                source = several.base.source or several.base.destination
-                there = [own for tag in tags if (own := source.tag_of(tag))]
-                if self._locked_tags:
-                    there = self._locked_tags(several)
-                elif isinstance(several, Everything) and not there:
-                    _check_unnamed(image.source)
+                there = self._there(several, image, tags)
                 self._found[number] = several.select(there)
                 self._listed[number] = there if self._may_refill(several) else []
             except ImageSyncError as caught:
                 self._found[number] = several.named()
                 failed(image, caught)
+
+    def _there(self, several: Several, image: Image, tags: list[str]) -> list[str]:
+        """The tags that an entry selects from; ``tags``: those of its source."""
+        if self._locked_tags:
+            return self._locked_tags(several)
+        source = several.base.source or several.base.destination
+        there = [own for tag in tags if (own := source.tag_of(tag))]
+        if isinstance(several, Everything):
+            if not there:
+                _check_unnamed(image.source)
+        elif image.source is not None and image.source.base():
+            # a delta leaves out what is at its place already, and is declared all the same
+            there = list(dict.fromkeys(there + several.tags_at(image.repository.tags())))
+        return there
 
     def _expanded(self) -> list[Image]:
         """The entries themselves stay where they failed, or where there was no time for them."""

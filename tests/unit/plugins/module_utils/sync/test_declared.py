@@ -387,3 +387,21 @@ def test_tags_within_one_repository() -> None:
     assert isinstance(several, Several)
     with pytest.raises(InvalidInput, match="are the same"):
         several.at("stable")
+
+
+@pytest.mark.parametrize(
+    ("template", "there", "expected"),
+    [
+        ("{tag}", ["1.0", "latest"], ["1.0", "latest"]),
+        ("v{tag}-x", ["v1.0-x", "v-x", "1.0-x", "v1.0", "v1-x-x"], ["1.0", "1-x"]),
+        ("{tag}_{tag}", ["1_1", "1_2", "_", "ab_ab"], ["1", "ab"]),
+        ("stable", ["stable", "1"], []),
+    ],
+)
+def test_tags_of_a_destination_tell_those_of_the_source(
+    template: str, there: list[str], expected: list[str]
+) -> None:
+    values = {"source": "q.io/a", "destination": "r.example/a", "tags": ["1.x"]}
+    (several,) = read_image({**DEFAULTS, **values, "destination_tag": template})
+    assert isinstance(several, Several)
+    assert several.tags_at(there) == expected
