@@ -69,7 +69,7 @@ def _since(image: Mapping[str, Any]) -> str:
     if known is None:
         return ""
     place, exact = _text(image.get("destination") or ""), "yes" if known.exact else "no"
-    shown = _text(known.time.replace("T", " ").removesuffix(":00Z").removesuffix("Z"))
+    shown = _text(since.shown(known.time))
     return (
         f'{"" if known.exact else "before "}<time datetime="{_text(known.time)}" '
         f'data-image="{place}" data-digest="{_text(known.digest)}" data-exact="{exact}">'

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from . import report_words as words
+from . import since
 
 
 def as_markdown(model: Mapping[str, Any]) -> str:
@@ -27,6 +28,8 @@ def as_markdown(model: Mapping[str, Any]) -> str:
     ]
     for host in model["hosts"]:
         lines += ["", *_host(host)]
+    remembered = since.as_comment(image for host in model["hosts"] for image in host["images"])
+    lines += ["", *remembered] if remembered else []
     return "\n".join(lines) + "\n"
 
 
@@ -74,12 +77,12 @@ def _host(host: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"- {code(line)}" for line in message)
     if groups["failed"]:
         yield from ("", "### Failed", "")
-        rows = ((_place(image), code(_why(image))) for image in groups["failed"])
-        yield from _table(("image", "why"), rows)
+        rows = ((_place(image), code(_why(image)), _since(image)) for image in groups["failed"])
+        yield from _table(("image", "why", "the old one is there since"), rows)
     if groups["changed"]:
         yield from ("", "### Changed", "")
         rows_of = (_changed(image) for image in groups["changed"])
-        yield from _table(("image", "", "digest", "before", "copied"), rows_of)
+        yield from _table(("image", "", "digest", "before", "since", "copied"), rows_of)
     yield from _more(host, groups["unchanged"])
 
 
@@ -91,12 +94,21 @@ def _place(image: Mapping[str, Any]) -> str:
     return code(image.get("destination") or image.get("source") or "")
 
 
+def _since(image: Mapping[str, Any]) -> str:
+    """Since when what is at its place is there."""
+    known = since.of(image)
+    if known is None:
+        return ""
+    return f"{'' if known.exact else 'before '}{code(since.shown(known.time))}"
+
+
 def _changed(image: Mapping[str, Any]) -> tuple[str, ...]:
     return (
         _place(image),
         words.reason(image),
         code(words.short(image.get("digest"))),
         code(words.short(image.get("previous_digest"))),
+        _since(image),
         words.size(image.get("bytes_copied")),
     )
 
@@ -121,9 +133,14 @@ def _more(host: Mapping[str, Any], unchanged: list[Mapping[str, Any]]) -> Iterat
     if unchanged:
         yield from ("", f"### As they were: {len(unchanged)}", "")
         yield from _table(
-            ("image", "", "digest"),
+            ("image", "", "digest", "since"),
             (
-                (_place(image), words.reason(image), code(words.short(image.get("digest"))))
+                (
+                    _place(image),
+                    words.reason(image),
+                    code(words.short(image.get("digest"))),
+                    _since(image),
+                )
                 for image in unchanged
             ),
         )

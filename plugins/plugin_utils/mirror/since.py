@@ -10,6 +10,7 @@ Nothing else is kept for it: a report says of each image since when, and the nex
 from __future__ import annotations
 
 import json
+import os
 import re
 import time
 from collections.abc import Iterable, Mapping
@@ -21,6 +22,7 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 #: reasons with which an image came to its place in the run itself
 _NEW = ("absent", "digest_differs")
 _TIME = re.compile(r"<time\s[^<>]*>")
+_COMMENT = re.compile(r"^<!-- since\n([^<>]*)\n-->$", re.MULTILINE)
 
 
 class Since(NamedTuple):
@@ -52,7 +54,7 @@ def read(paths: Iterable[str], wanted: Iterable[str] | None = None) -> Memory:
                 text = file.read(_SIZE_LIMIT)
         except OSError:
             continue
-        entries = _of_json(text) if path.lower().endswith(".json") else _of_html(text)
+        entries = _READERS.get(os.path.splitext(path)[1].lower(), _of_html)(text)
         for destination, one in entries.items():
             if _is_time(one.time):
                 found.setdefault(destination, one)
@@ -75,6 +77,20 @@ def of(image: Mapping[str, Any]) -> Since | None:
     when = image.get("since") or image.get("seen_since")
     digest = image.get("since_digest") or image.get("digest")
     return Since(str(digest), str(when), exact) if when and digest else None
+
+
+def shown(when: str) -> str:
+    """A time for people, still in UTC."""
+    return when.replace("T", " ").removesuffix(":00Z").removesuffix("Z")
+
+
+def as_comment(images: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Lines that Markdown doesn't show, from which the next report reads what it needs."""
+    found = {str(image.get("destination")): one for image in images if (one := of(image))}
+    lines = [json.dumps([destination, *one]) for destination, one in found.items()]
+    # nothing in it may end the comment
+    lines = [line.replace("<", "\\u003c").replace(">", "\\u003e") for line in lines]
+    return ["<!-- since", *lines, "-->"] if lines else []
 
 
 def _fields(image: Mapping[str, Any], before: Mapping[str, Since], now: str) -> dict[str, str]:
@@ -139,3 +155,21 @@ def _of_html(text: str) -> Memory:
     except (ValueError, AssertionError):  # of what is no page
         return {}
     return parser.found
+
+
+def _of_markdown(text: str) -> Memory:
+    found: Memory = {}
+    # nothing else in a report begins so: what isn't ours stands in code spans
+    for comment in _COMMENT.finditer(text):
+        try:
+            for line in comment.group(1).splitlines():
+                destination, *rest = json.loads(line)
+                digest, when, exact = rest
+                one = Since(str(digest), str(when), exact is True)
+                found.setdefault(str(destination), one)
+        except (ValueError, TypeError, RecursionError):
+            continue
+    return found
+
+
+_READERS = {".json": _of_json, ".md": _of_markdown}

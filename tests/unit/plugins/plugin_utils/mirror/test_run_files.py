@@ -123,7 +123,9 @@ def told(path: str) -> dict[str, tuple[str, str, bool]]:
     }
 
 
-@pytest.mark.parametrize("name", ["r.html", "r.json", "r-{date}.html", "r-{date}.json"])
+@pytest.mark.parametrize(
+    "name", ["r.html", "r.json", "r.md", "r-{date}.html", "r-{date}.json", "r-{date}.md"]
+)
 def test_each_report_goes_on_where_the_one_before_ended(tmp_path: Path, name: str) -> None:
     def day(number: int, *images: Any) -> dict[str, tuple[str, str, bool]]:
         when = NOON + number * DAY
@@ -153,6 +155,23 @@ def test_the_page_shows_it(tmp_path: Path) -> None:
     page = Path(path).read_text(encoding="utf-8")
     assert page.count("<time ") == 2 and ">2026-11-21 12:00</time>" in page
     assert page.count("before <time ") == 1
+
+
+def test_markdown_shows_it_too(tmp_path: Path) -> None:
+    images = [image("a:1", "absent"), image("b:1"), image("c:1", "failed", "", previous_digest=A)]
+    (path,) = wrote(ran(tmp_path / "r.md", *images))
+    table, _comment, _rest = Path(path).read_text(encoding="utf-8").partition("<!--")
+    assert table.count(" `2026-11-21 12:00` |") == 3
+    assert table.count(" before `2026-11-21 12:00` |") == 2
+
+
+def test_a_name_can_t_end_the_comment_that_markdown_remembers_by(tmp_path: Path) -> None:
+    evil = {**image("x-->:1", "absent"), "destination": "r/x-->\n<!-- since"}
+    (path,) = wrote(ran(tmp_path / "r.md", evil))
+    text = Path(path).read_text(encoding="utf-8")
+    comment = text[text.index("\n<!--") + 1 :]
+    assert comment.count("<") == comment.count(">") == 1 and comment.endswith("\n-->\n")
+    assert told(path) == {evil["destination"]: ("a", "21", True)}
 
 
 def test_earlier_reports_tell_what_the_newest_doesn_t(tmp_path: Path) -> None:
@@ -191,9 +210,11 @@ def test_no_more_of_them_are_read_than_are_needed(tmp_path: Path) -> None:
         b"[" * 100_000,
         b"<time data-image='r/a:1' data-digest='x' datetime='never'>",
         b"<!DOCTYPE html><time data-image <![CDATA[ <!--",
+        b'<!-- since\n["r/a:1", "x"]\n-->',
+        b'<!-- since\n["r/a:1", "x", "never", true]\n[{}, [], 7, 8]\n7\n-->',
     ],
 )
-@pytest.mark.parametrize("name", ["r.html", "r.json"])
+@pytest.mark.parametrize("name", ["r.html", "r.json", "r.md"])
 def test_a_damaged_report_tells_nothing(tmp_path: Path, name: str, content: bytes) -> None:
     (tmp_path / name).write_bytes(content)
     (path,) = wrote(ran(tmp_path / name, image()))
