@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.tagging import second_call
 from tests.support import cosign, images, layouts, push
 from tests.support.content import Image
 from tests.support.fixtures import MakeRegistry
@@ -170,6 +171,27 @@ def test_what_a_delta_leaves_out_is_neither_missed_nor_pruned(gap: Gap) -> None:
         source=f"oci:{gap.folder}/delta:docker.io/team/none:1", destination=f"{far}:none:1"
     )
     assert missing["failed"] and "doesn't exist" in missing["msg"]
+
+
+def test_tags_move_in_a_delta_when_their_gates_are_passed(gap: Gap) -> None:
+    old = gap.published
+    gap.publish({**generation(1), "docker.io/team/extra:1": images.image("extra")})
+    staged = gap.pack("delta", True, state="staged")
+    assert names(gap.folder / "delta") == {}
+    plan = {"entries": [], "options": {}, "lock": None, "source": ""}
+    waits = [image for image in staged["images"] if image["reason"] == "staged"]
+    told = {image["destination"]: "" for image in waits}
+    second = second_call(plan, staged, told, "")
+
+    moved = sync(images=second["images"], baseline=json.loads(gap.lock.read_bytes()))
+
+    assert not moved.get("failed"), moved["msg"]
+    app, extra = "docker.io/team/app0:1", "docker.io/team/extra:1"
+    assert set(names(gap.folder / "delta")) == {app, extra}
+    assert moved["stats"]["blobs_copied"] == 0
+    assert not stored(gap.folder / "delta") & {b.digest for b in old[app].blobs}
+    assert gap.unpack("delta")["changed"]
+    assert names(gap.folder / "far") == gap.digests()
 
 
 def test_a_pattern_stands_for_what_a_delta_leaves_out_too(gap: Gap) -> None:

@@ -70,12 +70,12 @@ def facts(result: Mapping[str, Any], bundle: str = "") -> dict[str, Any]:
 
 
 def _is_at(image: _Image) -> bool:
-    return bool(image.get("id")) and not image.get("failed")
+    return bool(image.get("id")) and not image.get("failed") and not _held(image)
 
 
 def _held(image: _Image) -> bool:
-    """Whether it is there, and its gate has kept it from its tag."""
-    return image.get("reason") == "gate_failed"
+    """Whether it may be there, and has not been let in: its gate failed, or wasn't run."""
+    return image.get("reason") in ("gate_failed", "not_done")
 
 
 def _called(image: _Image) -> str:

@@ -583,3 +583,19 @@ def test_the_password_of_a_proxy_is_struck_out() -> None:
     assert gates.verdict(said, {}, gates.scrubber(logins)).endswith(
         "by me:********@proxy or ********"
     )
+
+
+def test_both_calls_are_told_the_same_of_places_and_limits() -> None:
+    """What the second one isn't told, it needn't know: only tags move."""
+    calls = []
+    for name in ("main", "gates"):
+        tasks = yaml.safe_load((ROOT / f"roles/mirror/tasks/{name}.yml").read_text("utf-8"))
+        calls += [t[key] for t in tasks for key in t if key.endswith(".image_sync")]
+    first, second = calls
+    of_sources = {"state", "destination_tag", "immutable_tags", "referrers", "integrity"}
+    of_sources |= {"platforms", "platforms_missing", "signed_by", "min_age"}
+    assert first.keys() - second.keys() == of_sources | {"bandwidth_limit", "max_bytes"}
+    own = {"images", "lock", "prune"}
+    assert {k: first[k] for k in second if k not in own} == {
+        k: second[k] for k in second if k not in own
+    }

@@ -48,6 +48,16 @@ def test_the_facts() -> None:
     assert found["mirror_changed"] == ["one", "two", "docker.io/library/c:3.0", "r.example.com/d:1"]
 
 
+@pytest.mark.parametrize("reason", ["gate_failed", "not_done"])
+def test_what_wasn_t_let_in_is_in_no_fact(reason: str) -> None:
+    found = facts({"images": [image("docker.io/library/a:1", "one", reason=reason)]})
+    assert (found["mirror_ids"], found["mirror_ids_by_name"], found["mirror_changed"]) == (
+        {},
+        {},
+        [],
+    )
+
+
 @pytest.mark.parametrize(
     ("result", "expected"),
     [
