@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ VARIABLES = ("image", "image_name", "image_source", "image_destination", "image_
 #: the image is at the destination by its digest, and its tag may name another one
 _BY_DIGEST = ("staged", "incomplete", "referrers_missing")
 _LIMIT = 1000
+_INCLUDING = {
+    f"{where}{name}"
+    for where in ("", "ansible.builtin.", "ansible.legacy.")
+    for name in ("include_tasks", "import_tasks")
+}
 
 Load = Callable[[str], Any]
 Values = Mapping[str, Any]
@@ -51,6 +57,7 @@ class GateFiles:
         """``folder``: where relative paths begin; ``load`` gives what a file holds."""
         self._folder, self._load = folder, load
         self._good: set[str] = set()
+        self._included: set[str] = set()
 
     def paths(self, value: Any, name: str) -> list[str]:
         """Those of a variable or of an entry's field, one or a list; raises InvalidInput."""
@@ -80,18 +87,47 @@ class GateFiles:
                 if tasks != []
                 else f"{where} holds no tasks, so nothing would be tested"
             )
-        for number, task in enumerate(tasks):
-            try:
-                _check_task(task)
-            except InvalidInput as error:
-                raise InvalidInput(f"{where}: task {number + 1} {error}") from None
+        self._check_tasks(tasks, path, where)
         self._good.add(path)
 
+    def _check_tasks(self, tasks: list[Any], path: str, where: str) -> None:
+        for number, task in enumerate(tasks):
+            try:
+                for one in _with_inner(task):
+                    _check_task(one)
+                    self._check_included(one, os.path.dirname(path))
+            except InvalidInput as error:
+                raise InvalidInput(f"{where}: task {number + 1} {error}") from None
 
-def _check_task(task: Any) -> None:
-    """Refuses what would end the run in the middle, and with it what isn't this image's."""
+    def _check_included(self, task: Values, folder: str) -> None:
+        """The files that it includes by a plain path; what a template names is known later."""
+        for name in _INCLUDING.intersection(task):
+            value = task[name]
+            file = value.get("file") if isinstance(value, Mapping) else value
+            if not isinstance(file, str) or "{{" in file:
+                continue
+            # as Ansible looks for them; it also tells where there is none
+            paths = [os.path.normpath(os.path.join(one, file)) for one in (folder, self._folder)]
+            path = next((one for one in paths if os.path.isfile(one)), "")
+            if path and path not in self._included:
+                self._included.add(path)
+                tasks = read_yaml(path, self._load, f"includes {path}, which can't be read")
+                if isinstance(tasks, list):
+                    self._check_tasks(tasks, path, f"includes {path}")
+
+
+def _with_inner(task: Any) -> Iterator[Values]:
+    """A task, and those of a block; raises InvalidInput for what is none."""
     if not isinstance(task, Mapping):
         raise InvalidInput(f"is {kind(task)}, and no task")
+    yield task
+    for part in ("block", "rescue", "always"):
+        for inner in task.get(part) or ():
+            yield from _with_inner(inner)
+
+
+def _check_task(task: Values) -> None:
+    """Refuses what would end the run in the middle, and with it what isn't this image's."""
     if "hosts" in task:
         raise InvalidInput("is a play; a gate is a list of tasks")
     if task.get("run_once"):
@@ -102,9 +138,6 @@ def _check_task(task: Any) -> None:
                 f"is meta: {task[name]}, which ends more than the gate; a gate holds an image back "
                 "by failing, and lets it in by coming to its end"
             )
-    for part in ("block", "rescue", "always"):
-        for inner in task.get(part) or ():
-            _check_task(inner)
 
 
 def read_yaml(path: str, load: Load, name: str) -> Any:

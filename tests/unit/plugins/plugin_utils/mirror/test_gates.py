@@ -113,6 +113,32 @@ def test_a_file_that_is_no_gate_is_told_with_its_name(
     assert said.startswith("mirror_images[0] (x): gate_tasks ") and words in said
 
 
+@pytest.mark.parametrize(
+    "include",
+    [
+        "{ansible.builtin.include_tasks: sub/one.yml}",
+        "{block: [{import_tasks: {file: ./sub/one.yml}}]}",
+    ],
+)
+def test_files_that_a_gate_includes_are_looked_into(include: str, tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        gates__gate=f"- {include}",
+        gates__sub__one="- {include_tasks: one.yml}\n- {include_tasks: two.yml}",
+        gates__sub__two="- {debug: {}}\n- {meta: end_host}",
+    )
+    said = refusal(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])
+    one, two = (tmp_path / "gates" / "sub" / f"{name}.yml" for name in ("one", "two"))
+    assert f"gate.yml: task 1 includes {one}: task 2 includes {two}: task 2 is meta: end_" in said
+    write(tmp_path, gates__sub__two="[]")
+    assert plan(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])["entries"][0]["gates"]
+
+
+def test_files_that_nobody_knows_yet_are_left_to_ansible(tmp_path: Path) -> None:
+    write(tmp_path, gate="- include_tasks: '{{ image_name }}.yml'\n- include_tasks: none.yml\n")
+    assert plan(tmp_path, gate_tasks="gate.yml", images=["app:1"])["entries"][0]["gates"]
+
+
 @pytest.mark.parametrize("value", [5, {"a": 1}, ["a.yml", ""], [None]])
 def test_what_is_no_path_is_refused(value: Any, tmp_path: Path) -> None:
     write(tmp_path, a=TASKS)
