@@ -60,7 +60,8 @@ def make_plan(
         raise InvalidInput(
             f"{foreign[0]} is there and wasn't written by this role; give another {PREFIX}_name"
         )
-    found = {**common, "home_made": not host.get("ansible_home")}
+    home_made = not host.get("ansible_home")
+    found = {**common, "home_made": home_made, "missing": _missing(given, host)}
     if backend == "cron":
         fields = schedule.cron(f"{name} {host.get('machine')}")
         text = cron_job(job, host.get("timeout", ""), host.get("logger", ""))
@@ -90,6 +91,11 @@ def make_plan(
 
 def warnings(plan: Values, host: Mapping[str, str]) -> list[str]:
     """What the user should know although it is no error."""
+    absent = [f"{one}: runs will fail until it is" for one in plan.get("missing") or ()]
+    return absent + _about_systemd(plan, host)
+
+
+def _about_systemd(plan: Values, host: Mapping[str, str]) -> list[str]:
     if plan["systemd"] != "present" or host.get("other_folder"):
         return []
     if not host.get("booted"):
@@ -226,13 +232,24 @@ def _project(given: Mapping[str, Any], host: Mapping[str, str]) -> tuple[str, st
             check_path(f"{PREFIX}_playbook", playbook)
     else:
         check_path(f"{PREFIX}_playbook", playbook)
-        if not host.get("playbook"):
-            raise InvalidInput(f"{PREFIX}_playbook: there is no {playbook} on the host")
     if inventory:
         check_path(f"{PREFIX}_inventory", inventory)
-        if not host.get("inventory"):
-            raise InvalidInput(f"{PREFIX}_inventory: there is no {inventory} on the host")
+    missing = _missing(given, host)
+    if missing and host["uid"] == "0" and not given.get("user"):
+        raise InvalidInput(
+            f"{missing[0]}, and its owner would run it; put it there first, or set {PREFIX}_user"
+        )
     return playbook, inventory
+
+
+def _missing(given: Mapping[str, Any], host: Mapping[str, str]) -> list[str]:
+    """What of the project isn't there yet."""
+    paths = {name: str(given.get(name) or "") for name in ("playbook", "inventory")}
+    return [
+        f"{PREFIX}_{name}: there is no {path} on the host"
+        for name, path in paths.items()
+        if path.startswith("/") and not host.get(name)
+    ]
 
 
 def _seconds(name: str, text: object) -> int:

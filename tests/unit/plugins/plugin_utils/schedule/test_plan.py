@@ -182,6 +182,17 @@ def test_what_is_missing_is_told() -> None:
         plan.make_plan({**GIVEN, "mirror_schedule": "never"}, {**HOST, "systemd-analyze": ""})
 
 
+def test_a_project_may_come_later_where_it_is_said_who_runs_it() -> None:
+    host = {**HOST, "playbook": "", "inventory": ""}
+    found = made(host, playbook="/srv/a.yml", inventory="/srv/hosts", user="mirror")
+    assert [text.split(" on ")[0] for text in plan.warnings(found, host)] == [
+        "mirror_schedule_playbook: there is no /srv/a.yml",
+        "mirror_schedule_inventory: there is no /srv/hosts",
+    ]
+    own = {**host, "uid": "1000", "me": "mirror"}
+    assert len(plan.warnings(made(own, playbook="/srv/a.yml"), {**own, "lingers": "yes"})) == 1
+
+
 def test_where_systemd_does_not_run_that_is_said() -> None:
     host = {**HOST, "booted": ""}
     assert "when the machine boots" in plan.warnings(made(host, backend="systemd"), host)[0]
