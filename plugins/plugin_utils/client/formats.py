@@ -40,6 +40,11 @@ def planned(node: Node) -> dict[str, dict[str, Any]]:
             problems.append(str(error))
     if problems:
         raise InvalidInput("\n".join(problems))
+    for one in list(found.values())[:1] if node.assumed else ():
+        one["warnings"].append(
+            f"no images are declared for this host, so it is told of {DOCKER_HUB} alone; declare "
+            "mirror_images, or set client_upstreams, as in [docker.io, quay.io]"
+        )
     return found
 
 

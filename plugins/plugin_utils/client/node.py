@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    DOCKER_HUB,
     parse_reference,
 )
 
@@ -43,7 +44,10 @@ _STATES = ("present", "absent")
 
 
 class Node(NamedTuple):
-    """All that the files are made of. ``ca``: PEM text, "" for none."""
+    """All that the files are made of. ``ca``: PEM text, "" for none.
+
+    ``assumed``: whether nothing says which registries are mirrored, so that it is Docker's.
+    """
 
     runtimes: tuple[str, ...]
     state: str
@@ -54,6 +58,7 @@ class Node(NamedTuple):
     ca: str
     replace: bool
     paths: dict[str, str]
+    assumed: bool = False
 
 
 def read_node(
@@ -74,6 +79,9 @@ def read_node(
     where = None
     if state == "present":
         where = _collected(problems, _place, variables)
+    assumed = where is not None and not _says_what(variables)
+    if assumed:
+        variables = {**variables, "client_upstreams": [DOCKER_HUB]}
     if where is not None:
         mirror = where.root
         items = _items(variables, base_folder(facts), where, load, problems)
@@ -88,7 +96,16 @@ def read_node(
         raise InvalidInput("\n".join(problems))
     allowed = fallback is not False
     return Node(
-        runtimes, state, mirror, routes, connections, allowed, ca or "", bool(replace), paths
+        runtimes,
+        state,
+        mirror,
+        routes,
+        connections,
+        allowed,
+        ca or "",
+        bool(replace),
+        paths,
+        assumed,
     )
 
 
@@ -149,17 +166,21 @@ def _place(variables: Mapping[str, Any]) -> Place:
     return where
 
 
+def _says_what(variables: Mapping[str, Any]) -> bool:
+    """Whether images are declared, or registries are named."""
+    return _declares(variables) or bool(variables.get("client_upstreams"))
+
+
+def _declares(variables: Mapping[str, Any]) -> bool:
+    files = (variables.get(f"mirror_images_{name}") for name in ("file", "dir"))
+    return any(is_list_of_images(name) for name in variables) or any(files)
+
+
 def _items(
     variables: Mapping[str, Any], folder: Path, where: Place, load: Load, problems: list[str]
 ) -> list[entries.Item]:
     """The images that are mirrored; none, if only ``client_upstreams`` says what is."""
-    lists = any(is_list_of_images(name) for name in variables)
-    if not lists and not any(variables.get(f"mirror_images_{n}") for n in ("file", "dir")):
-        if not variables.get("client_upstreams"):
-            problems.append(
-                "which registries are mirrored follows from mirror_images, and none are declared "
-                "for this host; declare them, or set client_upstreams, as in [docker.io, quay.io]"
-            )
+    if not _declares(variables):
         return []
     found = entries.normalise(all_written(variables, folder, load, problems), problems)
     found = choosing.without(found, variables.get("mirror_exclude"), problems)

@@ -299,7 +299,7 @@ def test_absent_names_what_is_to_go_and_needs_nothing_else() -> None:
         ({"destination": None}, "mirror_destination isn't set"),
         ({"destination": "oci:/srv/bundle"}, "is on a disk"),
         ({"mirror": "nowhere"}, "client_mirror 'nowhere' names no registry"),
-        ({"images": None}, "none are declared for this host"),
+        ({"images": None, "path": "{name}"}, "the place of an image doesn't follow"),
         ({"images": [{"sorce": "a"}]}, "mirror_images"),
         ({"images": ["r.example.com/a:1"]}, "nothing is mirrored from another registry"),
         ({"upstreams": ["docker.io/library"]}, "is no registry"),
@@ -311,6 +311,14 @@ def test_absent_names_what_is_to_go_and_needs_nothing_else() -> None:
 def test_what_is_refused(given: dict[str, Any], said: str) -> None:
     with pytest.raises(InvalidInput, match=said):
         plan("podman", **given)
+
+
+@pytest.mark.parametrize("runtime", ["podman", "containerd"])
+def test_without_images_it_is_docker_s_registry(runtime: str) -> None:
+    found = plan(runtime, images=None)
+    assert files(found) == files(plan(runtime, images=HUB))
+    assert "so it is told of docker.io alone" in found["warnings"][0]
+    assert plan(runtime, images=None, upstreams=["docker.io"])["warnings"] == []
 
 
 def test_runtimes_are_checked() -> None:
