@@ -67,6 +67,8 @@ def _rule(word: str, where: str, problems: list[str]) -> Matches:
     except (re.error, RecursionError, OverflowError) as error:
         problems.append(f"{where} {word!r} is no valid regex: {error}")
         pattern = re.compile(re.escape(word))
+    # who writes ^quay or debug$ leaves the other end open
+    fits = pattern.search if word.startswith("^") or word.endswith("$") else pattern.fullmatch
     try:
         reference = parse_reference(word)
     except InvalidInput:
@@ -76,7 +78,7 @@ def _rule(word: str, where: str, problems: list[str]) -> Matches:
         found = item.reference
         texts = [item.name, item.source]
         texts += [str(found), found.name] if found else []
-        if any(word == text or pattern.fullmatch(text) for text in texts if text):
+        if any(word == text or fits(text) for text in texts if text):
             return True
         if reference is None or found is None:
             return False

@@ -106,6 +106,9 @@ def test_destinations_may_all_be_the_entries_own() -> None:
         ([".*/web"], ["base", "busybox:1.35"]),
         (["web"], ["base", "busybox:1.35", "quay.io/a/web:2"]),
         ([".*:latest"], ["base", "busybox:1.35", "quay.io/a/web:2"]),
+        ([r"^quay\.io/"], ["base", "busybox:1.35"]),
+        ([r":1\.35$", "^bas"], ["quay.io/a/web:2"]),
+        (["^base$", "^io/", "a/$"], ["busybox:1.35", "quay.io/a/web:2"]),
     ],
 )
 def test_exclude(excluded: list[str], left: list[str]) -> None:
