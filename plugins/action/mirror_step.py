@@ -296,10 +296,13 @@ class ActionModule(ActionBase):
         plans = self._registered(_PLAN, hosts, task_vars)
         if not run_files.names_files(plans.values()) or self._task.check_mode:
             return {"problem": "", "written": []}
-        ends = [plans, *(self._registered(name, hosts, task_vars) for name in (_SHARE, _RUN))]
-        outcomes = self._registered(_OUTCOME, hosts, task_vars)
+        steps = (_SHARE, _RUN, _OUTCOME)
+        ends = [plans, *(self._registered(name, hosts, task_vars) for name in steps)]
+        kept = self._registered(_OUTCOME, hosts, task_vars)
+        # where errors are ignored, a host may have come here without one
+        outcomes = {host: one for host, one in kept.items() if "problem" in one}
         batch = [str(host) for host in task_vars["ansible_play_batch"]]
-        ended = [host for host in batch if not outcomes.get(host, {"skipped": True}).get("skipped")]
+        ended = [host for host in batch if host in outcomes]
         first = next(iter(ended), plan_host)
         if first != plan_host and _in_step(self._task):
             return {"problem": "", "written": []}

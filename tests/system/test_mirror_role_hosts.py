@@ -152,6 +152,26 @@ def test_a_host_that_is_left_out_leaves_the_report_to_others(
     assert [host["host"] for host in report["hosts"]] == [*HOSTS[1:]]
 
 
+def test_where_errors_are_ignored_what_is_refused_ends_all_the_same(
+    shards: Shards, tmp_path: Path
+) -> None:
+    hosts = shards.hosts(shard=False, report_file="r.json")
+    hosts["all"]["hosts"] = {
+        "a": {"mirror_images": "wrong"},
+        "b": {"mirror_lock_file": "same.json"},
+        "c": {"mirror_lock_file": "same.json"},
+        "d": {"mirror_images": shards.refs[:1]},
+    }
+    run = mirror(tmp_path, hosts, ignore_errors=True)
+    failed = [(one["host"], one["result"]["msg"]) for one in run.records if one["status"] != "ok"]
+    assert sorted(host for host, _msg in failed) == ["a", "b", "c"], run.output
+    assert all(" a list" in msg or " the same file " in msg for _host, msg in failed)
+    assert set(run.of(MIRROR)) == {"d"} and len(shards.tags_written()) == 1
+    report = json.loads((tmp_path / "r.json").read_text(encoding="utf-8"))
+    told = {host["host"]: host["message"] for host in report["hosts"]}
+    assert told == {**dict(failed), "d": ""}
+
+
 def test_what_fails_before_the_module_starts_is_reported_too(
     shards: Shards, tmp_path: Path
 ) -> None:
