@@ -111,21 +111,6 @@ class Several(NamedTuple):
             values["destination"] = str(destination.with_tag(template.replace("{tag}", tag)))
         return _read(values)
 
-    def tags_at(self, tags: Iterable[str]) -> list[str]:
-        """The inverse of ``at``: what ``tags`` of the destination are called at the source."""
-        template = self.values.get("destination_tag") or "{tag}"
-        count, start = template.count("{tag}"), template.find("{tag}")
-        if not count:
-            return []
-        found = []
-        for tag in tags:
-            own = self.base.destination.tag_of(tag)
-            length = (len(own) - len(template)) // count + len("{tag}")
-            one = own[start : start + max(length, 0)]
-            if one and template.replace("{tag}", one) == own:
-                found.append(one)
-        return found
-
     def named(self) -> list[Declared]:
         """The images whose tags are given by name, newest first."""
         return [self.at(tag) for tag in self.selection.literals]

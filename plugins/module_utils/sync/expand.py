@@ -141,7 +141,7 @@ class Expansion:
                 _check_unnamed(image.source)
         elif image.source is not None and image.source.base():
             # a delta leaves out what is at its place already, and is declared all the same
-            there = list(dict.fromkeys(there + several.tags_at(image.repository.tags())))
+            there = list(dict.fromkeys(there + source_tags(several, image.repository.tags())))
         return there
 
     def _expanded(self) -> list[Image]:
@@ -165,6 +165,22 @@ class Expansion:
                         self._made[declared.place] = self._opened(declared)
                     images.append(self._made[declared.place] if several else image)
         return images
+
+
+def source_tags(several: Several, tags: Iterable[str]) -> list[str]:
+    """The inverse of ``Several.at``: what ``tags`` of the destination are called at the source."""
+    template = several.values.get("destination_tag") or "{tag}"
+    count, start = template.count("{tag}"), template.find("{tag}")
+    if not count:
+        return []
+    found = []
+    for tag in tags:
+        own = several.base.destination.tag_of(tag)
+        length = (len(own) - len(template)) // count + len("{tag}")
+        one = own[start : start + max(length, 0)]
+        if one and template.replace("{tag}", one) == own:
+            found.append(one)
+    return found
 
 
 def read_tags(repository: Repository | None) -> list[str]:

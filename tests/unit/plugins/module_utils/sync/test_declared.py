@@ -17,6 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared i
     read_images,
     unique,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.expand import source_tags
 from ansible_collections.imagesync.registry.tests.unit.support import A, B
 
 DEFAULTS = {"state": "present", "destination_tag": "{tag}", "existing": "replace"}
@@ -404,4 +405,4 @@ def test_tags_of_a_destination_tell_those_of_the_source(
     values = {"source": "q.io/a", "destination": "r.example/a", "tags": ["1.x"]}
     (several,) = read_image({**DEFAULTS, **values, "destination_tag": template})
     assert isinstance(several, Several)
-    assert several.tags_at(there) == expected
+    assert source_tags(several, there) == expected
