@@ -404,7 +404,7 @@ def test_entries_that_contradict_themselves() -> None:
         "has a client_key and no client_cert": [{"name": host, "client_key": "/dev/null"}],
     }
     for reason, registries in cases.items():
-        message = sentence_of(lambda r=registries: ask(f"{host}/app:1", registries=r))
+        message = sentence_of(lambda r=registries: ask(f"{host}/app:1", registries=r))  # type: ignore[misc]
         assert reason in message
         assert host in message
         assert PASSWORD not in message

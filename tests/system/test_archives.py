@@ -33,6 +33,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.stores import (
     archive,
     archive_writing,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.stores.files import TEMPORARY
 from ansible_collections.imagesync.registry.plugins.module_utils.sync import inspect
 from tests.support import images, layouts, skopeo
 from tests.support.content import Image, sha256, to_json
@@ -128,7 +129,7 @@ def test_what_others_wrote_into_an_archive_meanwhile_stays(
     target = tmp_path / "b.tar"
     layouts.write_archive(target, {"old:1": A})
     # debris of a process that was killed
-    (tmp_path / f".b.tar{archive_writing.TEMPORARY}dead" / "blobs").mkdir(parents=True)
+    (tmp_path / f".b.tar{TEMPORARY}dead" / "blobs").mkdir(parents=True)
     finish = archive_writing.ArchiveWriter.finish
     once = threading.Lock()
 
@@ -158,7 +159,7 @@ def test_an_archive_that_can_not_be_written_stays_as_it_was(
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patched:
-        patched.setattr(archive_writing.os, "replace", full)
+        patched.setattr(os, "replace", full)
         result = put(tmp_path / "a", target, "x:1", lock_file=str(tmp_path / "lock.json"))
     assert result["failed"] and not result["changed"]
     assert str(target) in result["msg"] and "No space left on device" in result["msg"]
@@ -196,7 +197,7 @@ def test_a_full_disk_leaves_the_old_archive(
             for name in ("fsync", "rename", "mkdir", "replace"):
                 original = getattr(os, name)
                 patched.setattr(
-                    archive_writing.os,
+                    os,
                     name,
                     lambda *given, original=original, **more: (fail(), original(*given, **more))[1],
                 )

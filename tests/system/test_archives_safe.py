@@ -15,8 +15,8 @@ import pytest
 from ansible_collections.imagesync.registry.plugins.module_utils.stores import (
     archive_writing,
     layout,
-    layout_writing,
 )
+from ansible_collections.imagesync.registry.plugins.module_utils.stores.files import TEMPORARY
 from tests.support import images, layouts
 from tests.support.sync import sync
 
@@ -152,7 +152,7 @@ def test_a_sweep_that_fails_is_a_warning(tmp_path: Path, monkeypatch: pytest.Mon
             raise PermissionError(1, "Operation not permitted")
         unlink(path, dir_fd=dir_fd)
 
-    monkeypatch.setattr(layout_writing.os, "unlink", refusing)
+    monkeypatch.setattr(os, "unlink", refusing)
     result = sync(destination=f"oci:{folder}:one:1", state="absent")
 
     assert result["changed"] and not result.get("failed")
@@ -166,7 +166,7 @@ def test_what_is_no_blob_of_a_layout_is_left_alone(tmp_path: Path) -> None:
     blobs = folder / "blobs" / "sha256"
     foreign = {
         folder / "README",
-        folder / f"{layout_writing.TEMPORARY}folder" / "file",
+        folder / f"{TEMPORARY}folder" / "file",
         folder / "blobs" / "other" / ("0" * 64),
         folder / "blobs" / "sha512" / ("0" * 64),
         blobs / "notes.txt",

@@ -20,7 +20,6 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.imagesync.registry.plugins.module_utils.stores import layout_writing
 from tests.support import images, layouts
 from tests.support.content import OCI_MANIFEST, Image, to_json
 from tests.support.layouts import blob_file, names, stored, write_layout
@@ -199,7 +198,7 @@ def _steps(
             act(count[0])
             return _original(*given, **more)
 
-        monkeypatch.setattr(layout_writing.os, name, counted)
+        monkeypatch.setattr(os, name, counted)
     return count
 
 

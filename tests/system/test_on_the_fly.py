@@ -166,7 +166,7 @@ def _watch(seen: list[str], stop: threading.Event) -> None:
         stop.wait(0.1)
 
 
-_REFUSED = {
+_REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     # what to say: the changed variable, the task that refuses, its words
     "nobody": ({"namespaces": []}, "Check whose pods are looked at", "as a list of namespaces"),
     "outside": ({"namespaces": ["../secrets"]}, "Check whose pods are looked at", "or ['*'] for"),

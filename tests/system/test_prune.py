@@ -243,7 +243,8 @@ def test_every_other_tag_of_the_repositories(sides: Sides) -> None:
         sides.destination.ref("older"),
     ]
     assert sorted(sides.destination.tags()) == ["1", name]
-    assert push.digest_of(*elsewhere.rsplit(":", 1)[0].split("/", 1), "1")
+    host, _slash, repository = elsewhere.rsplit(":", 1)[0].partition("/")
+    assert push.digest_of(host, repository, "1")
     assert not sync(**options)["changed"]
 
 

@@ -17,7 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.stores.registry import (
     RegistryRepository,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.sync import removal
+from ansible_collections.imagesync.registry.plugins.module_utils.sync import removal, usage
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.prune import Pruning
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
 from tests.support import artifacts, images, push
@@ -130,11 +130,11 @@ def test_a_tag_that_somebody_moves_meanwhile_is_kept(
 ) -> None:
     entries = _entries(pair, "1", "2", "3")
     sync(images=entries, lock_file=str(lock))
-    usage = removal.Usage
+    original = usage.Usage
 
-    def moved(*args: Any) -> removal.Usage:
+    def moved(*args: Any) -> usage.Usage:
         pair[1].add("a", images.image("foreign"), "2")
-        return usage(*args)
+        return original(*args)
 
     monkeypatch.setattr(removal, "Usage", moved)
     result = sync(images=entries[:1], lock_file=str(lock), prune="lock")

@@ -368,7 +368,7 @@ def test_through_proxies_and_a_mirror(guarded: Guarded) -> None:
         guarded.front.inject("manifests/1", "pass", call=lambda: processes.extend(_processes()))
 
         def task(own: ForwardProxy) -> dict[str, Any]:
-            here = {"name": "guarded.test", "username": USER, "password": CANARY}
+            here: dict[str, Any] = {"name": "guarded.test", "username": USER, "password": CANARY}
             here |= {"plain_http": True, "mirrors": [mirror.host], "proxy": _with_login(own)}
             there = {"name": "public.test", "plain_http": True}
             both = {"source": "guarded.test/team/app:1", "destination": "public.test/secrets/proxy"}
@@ -392,8 +392,8 @@ def test_through_proxies_and_a_mirror(guarded: Guarded) -> None:
     assert not [form for form in forms(PROXY_CANARY) if form in message]
     assert mirror.count("GET", "blob") == len(guarded.image.blobs)
     assert mirror.with_header("Authorization") == []
-    for server in (mirror, guarded.front, guarded.other):
-        assert not server.with_header("Proxy-Authorization")
+    for reached in (mirror, guarded.front, guarded.other):
+        assert not reached.with_header("Proxy-Authorization")
     guarded.check(run, basic(USER, CANARY), (mirror,))
     assert not [form for form in forms(CANARY) if usual.saw(form)]
     assert any("image_sync" in line or "AnsiballZ" in line for line in processes)

@@ -44,7 +44,7 @@ def answer(
         body = json.dumps(body)
     raw = urllib3.HTTPResponse(
         io.BytesIO(body.encode() if isinstance(body, str) else body),
-        list(headers.items()) if isinstance(headers, Mapping) else list(headers),
+        list(headers.items()) if isinstance(headers, Mapping) else list(headers),  # type: ignore[arg-type]
         status,
         preload_content=False,
     )

@@ -133,7 +133,7 @@ def test_fault_56_deletion_that_is_disabled(judge: Judge, make_registry: MakeReg
     assert judge.sides.destination.digest() == IMAGE.digest
 
 
-REFERRERS = {
+REFERRERS: dict[str, tuple[dict[str, Any], str]] = {
     "500 once": ({"arg": 500, "times": 1}, "API"),
     "404": ({"arg": 404}, "tag"),
     "400": ({"arg": 400}, "tag"),
@@ -284,7 +284,8 @@ def test_fault_64_a_clock_that_is_wrong(
     registry = make_strict(bearer="token", challenges=[f'Bearer realm="{server.url}/token"'])
     registry.add(repository, IMAGE, "1")
     judge.read_from(registry)
-    then = datetime.datetime.now(datetime.UTC) + datetime.timedelta(days=days)
+    now = datetime.datetime.now(datetime.timezone.utc)  # noqa: UP017 - mypy looks with 3.10
+    then = now + datetime.timedelta(days=days)
     body = {"token": "token", "expires_in": 300, "issued_at": then.strftime("%Y-%m-%dT%H:%M:%SZ")}
     fault = server.inject("/token", "status", 200, times=ALWAYS, body=to_json(body))
     judge.survives(fault, again=False)
@@ -322,7 +323,7 @@ def test_fault_66_a_kept_connection_that_was_closed(
     assert result["stats"]["retries"] == 0 and not pauses
 
 
-READ_FAULTS: list[tuple[str, str, int | float, dict[str, Any]]] = [
+READ_FAULTS: list[tuple[str, str, int | str, dict[str, Any]]] = [
     (method + match, action, arg, more)
     for method, match in (
         ("HEAD", ".*/manifests/"),

@@ -73,8 +73,8 @@ def commands_of(file: str, text: str) -> Iterator[Block]:
         fenced = fenced != is_fence
     plain = "\n".join(lines)
     for found in _COMMAND.finditer(plain):
-        line = plain.count("\n", 0, found.start()) + 1
-        yield Block(file, line, "command", " ".join(found.group(1).split()))
+        above = plain.count("\n", 0, found.start())
+        yield Block(file, above + 1, "command", " ".join(found.group(1).split()))
 
 
 def blocks() -> list[Block]:

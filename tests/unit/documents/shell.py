@@ -171,7 +171,7 @@ def _parser(program: str) -> Callable[[list[str]], Any]:
 def _options(program: str, words: list[str]) -> Any:
     """What the program's own parser makes of the words; a text says why it refuses."""
     before = argparse.ArgumentParser.error
-    argparse.ArgumentParser.error = _refuse  # type: ignore[method-assign]
+    argparse.ArgumentParser.error = _refuse  # type: ignore[assignment]
     try:
         return _parser(program)(words)
     except _Refused as error:

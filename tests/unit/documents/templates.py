@@ -16,6 +16,7 @@ from ansible.plugins.filter.core import FilterModule as Core
 from ansible.plugins.filter.mathstuff import FilterModule as Mathstuff
 from ansible.plugins.filter.urls import FilterModule as Urls
 from jinja2 import nodes
+from jinja2.filters import FILTERS as DEFAULT_FILTERS
 
 from ansible_collections.imagesync.registry.tests.unit.documents.blocks import documentation
 from ansible_collections.imagesync.registry.tests.unit.support import PLUGINS
@@ -24,7 +25,7 @@ _OURS = "imagesync.registry."
 #: keywords of a task whose value is an expression, without braces
 _EXPRESSIONS = ("when", "until", "changed_when", "failed_when", "that")
 _FILTERS = {
-    *jinja2.defaults.DEFAULT_FILTERS,
+    *DEFAULT_FILTERS,
     *Core().filters(),
     *Mathstuff().filters(),
     *Urls().filters(),

@@ -308,7 +308,7 @@ async def listening(work: Callable[[int, asyncio.Queue[Any]], Awaitable[Any]], *
         started.set_result(server.sockets[0].getsockname()[1])
         return server
 
-    asyncio.start_server = noted  # type: ignore[assignment]
+    asyncio.start_server = noted
     task = asyncio.ensure_future(SOURCE["Listener"](queue, settings).run())
     try:
         port = await started

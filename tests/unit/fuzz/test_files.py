@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ LOCK = {
 
 
 @pytest.fixture(scope="module")
-def path() -> str:
+def path() -> Iterator[str]:
     """One file; each example writes it anew."""
     with tempfile.TemporaryDirectory() as folder:
         yield str(Path(folder) / "file")

@@ -8,6 +8,7 @@ import inspect
 from typing import Any
 
 import pytest
+from ansible.utils.display import Display
 
 pytest.importorskip("ansible", reason="filters run on the controller, inside Ansible")
 
@@ -144,7 +145,7 @@ def waiting(*images: str) -> dict[str, Any]:
 
 def test_missing_images_tells_what_it_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
     said: list[str] = []
-    monkeypatch.setattr(missing_images.Display, "warning", lambda _self, text: said.append(text))
+    monkeypatch.setattr(Display, "warning", lambda _self, text: said.append(text))
     evil = [f"r.example.com/m/evil.example.com/x{number}:1" for number in range(7)]
     pod = waiting("r.example.com/m/quay.io/a/b:1", "quay.io/a/b:1", *evil)
     place = ("r.example.com/m", "{registry}/{repository}")

@@ -49,7 +49,7 @@ def run(result: Any, module: Module | None = None) -> tuple[str, dict[str, Any]]
         return result
 
     with pytest.raises(Ended) as caught:
-        door.run(module or Module(), work)  # type: ignore[arg-type]
+        door.run(module or Module(), work)
     how, values = caught.value.args
     return how, values
 

@@ -120,9 +120,9 @@ def test_annotations_of_both_stay_and_those_that_are_there_count() -> None:
 @pytest.mark.parametrize("turned", [False, True])
 def test_an_index_has_no_signatures(turned: bool) -> None:
     index = Manifest(json.dumps({"schemaVersion": 2, "manifests": []}).encode(), OCI_INDEX)
-    pair = (index, signed("a"))
+    old, new = (signed("a"), index) if turned else (index, signed("a"))
     with pytest.raises(InvalidContent, match="manifest with signatures"):
-        merged(*(reversed(pair) if turned else pair), True)
+        merged(old, new, True)
 
 
 def test_the_config_lists_the_layers_as_cosign_does() -> None:

@@ -53,7 +53,7 @@ def test_what_has_an_image_built_anew(changes: dict[str, Any]) -> None:
 
 def test_what_has_not() -> None:
     assert digest(image=parse_reference("elsewhere.example.com/b:2")) == digest()
-    order = {"platforms": (parse_platform("linux/amd64"),), "file": "other"}
+    order: dict[str, Any] = {"platforms": (parse_platform("linux/amd64"),), "file": "other"}
     assert digest(**order) == digest()
     two = {"V": "1", "W": "2"}
     assert digest(arguments=two) == digest(arguments=dict(reversed(two.items())))

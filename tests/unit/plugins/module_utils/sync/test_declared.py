@@ -294,7 +294,7 @@ def test_what_needs_the_list_is_known_later() -> None:
 
 
 def test_tags_and_filter_of_the_call_are_for_all_entries() -> None:
-    entries = [UNTAGGED, {**UNTAGGED, "destination": "b", "tags": ["9"]}]
+    entries: list[dict[str, Any]] = [UNTAGGED, {**UNTAGGED, "destination": "b", "tags": ["9"]}]
     first, second, third = read_images(entries, {**DEFAULTS, "tags": ["1", "2"]})
     assert pairs([third]) == [("quay.io/app:9", "docker.io/library/b:9")]
     assert pairs([first, second])[0] == ("quay.io/app:2", f"{DESTINATION}:2")

@@ -29,7 +29,7 @@ class Repository:
     """Knows which blobs it has, and who asked."""
 
     def __init__(self, *there: str, error: ImageSyncError | None = None) -> None:
-        self.there, self.asked, self._error = there, [], error  # type: ignore[var-annotated]
+        self.there, self.asked, self._error = there, [], error
 
     def has_blob(self, blob: Descriptor) -> bool:
         self.asked.append(blob.digest)

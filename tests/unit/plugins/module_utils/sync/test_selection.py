@@ -217,7 +217,8 @@ def test_too_many() -> None:
         select(listed, prereleases=False)
     with pytest.raises(InvalidInput, match=r"201 tags match tags 1\.0\.x, and max_tags is 200"):
         selection(["1.0.x"]).select(listed.split())
-    for filters in ({"max_tags": 0}, {"max_tags": 201}, {"newest": 200}):
+    several: list[dict[str, Any]] = [{"max_tags": 0}, {"max_tags": 201}, {"newest": 200}]
+    for filters in several:
         assert len(select(listed, semver="1.x", **filters).split()) >= 200
     assert len(selection(listed.split()).select(())) == 201  # given by name
 

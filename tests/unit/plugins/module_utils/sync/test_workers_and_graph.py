@@ -76,7 +76,7 @@ def test_jobs_may_submit_jobs(workers: Workers) -> None:
 def test_the_most_urgent_first_and_equal_ones_in_order(single: Workers) -> None:
     hold = threading.Event()
     done: list[str] = []
-    single.submit((0,), lambda: hold.wait(WAIT) and None)
+    single.submit((0,), lambda: hold.wait(WAIT) and None)  # type: ignore[arg-type]
     for rank, name in [((3, 1, -5), "small"), ((3, 1, -9), "large"), ((1,), "manifest")]:
         single.submit(rank, lambda name=name: done.append(name))  # type: ignore[misc]
     for number in range(3):

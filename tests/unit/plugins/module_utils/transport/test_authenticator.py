@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,7 +17,6 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
     InvalidContent,
     RegistryError,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport import tokens
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.authenticator import (
     Authenticator,
     Need,
@@ -173,7 +173,7 @@ def test_a_token_near_its_end_is_replaced() -> None:
 
 def test_a_long_upload_gets_a_fresh_token(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [1000.0]
-    monkeypatch.setattr(tokens.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     auth, realm = make(USER)
     auth.meet(BEARER, PUSH, None)
     now[0] += 140

@@ -58,21 +58,21 @@ ODD.append({"authorizationData": [{"authorizationToken": "QVdTOng=", "expiresAt"
 @pytest.mark.parametrize("answer", ODD)
 def test_answers_that_are_none_of_aws(cloud: AmazonCloud, answer: Any) -> None:
     """botocore ends in an AttributeError, a TypeError or a RuntimeError."""
-    cloud.answer = lambda _target, _given: (200, answer)  # type: ignore[method-assign]
+    cloud.answer = lambda _target, _given: (200, answer)  # type: ignore[assignment]
     with pytest.raises(ImageSyncError, match="can work with"):
         Keychain(Settings()).find(HOST, "app")
 
 
 @pytest.mark.parametrize("answer", [["x"], None, {"__type": ["x"]}])
 def test_errors_that_are_none_of_aws(cloud: AmazonCloud, answer: Any) -> None:
-    cloud.answer = lambda _target, _given: (400, answer)  # type: ignore[method-assign]
+    cloud.answer = lambda _target, _given: (400, answer)  # type: ignore[assignment]
     assert all("can work with" in text for text in messages())
 
 
 def test_who_repeats_the_credentials(cloud: AmazonCloud, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SESSION_TOKEN", CANARY)
     told = {"__type": "Odd", "message": f"you sent {CANARY}, signed with {KEY}"}
-    cloud.answer = lambda _target, _given: (400, told)  # type: ignore[method-assign]
+    cloud.answer = lambda _target, _given: (400, told)  # type: ignore[assignment]
     assert all("Odd: you sent ********, signed" in text for text in messages())
 
 

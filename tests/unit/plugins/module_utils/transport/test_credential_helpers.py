@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import math
+import os
 import threading
 import time
 from pathlib import Path
@@ -137,7 +138,7 @@ def test_a_helper_that_leaves_something_behind(make: Any) -> None:
     try:
         assert _runs(child)
     finally:
-        credential_helpers.os.kill(int(child), 9)
+        os.kill(int(child), 9)
 
 
 def _runs(process: str) -> bool:

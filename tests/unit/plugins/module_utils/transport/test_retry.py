@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import email.utils
+import random
 import threading
 import time
 from collections import Counter
@@ -22,7 +23,6 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
     RateLimited,
     RegistryError,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport import retry
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.retry import (
     LONGEST_PAUSE,
     Pace,
@@ -111,7 +111,7 @@ def busy(after: float | None = None, host: str = "r.example") -> RegistryError:
 def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Collects the delays instead of waiting; each is the longest of its range."""
     delays: list[float] = []
-    monkeypatch.setattr(retry.random, "uniform", lambda _low, high: high)
+    monkeypatch.setattr(random, "uniform", lambda _low, high: high)
     monkeypatch.setattr(Pace, "sleep", lambda _self, seconds: delays.append(seconds))
     return delays
 
@@ -137,7 +137,7 @@ def test_delays_are_jittered(monkeypatch: pytest.MonkeyPatch) -> None:
         asked.append((low, high))
         return 0.0
 
-    monkeypatch.setattr(retry.random, "uniform", uniform)
+    monkeypatch.setattr(random, "uniform", uniform)
     Retrier(2, Pace()).run("r.example", Script(busy(), busy()))
     assert asked == [(0, 0.5), (0, 1.0)]
 

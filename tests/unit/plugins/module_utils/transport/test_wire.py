@@ -147,7 +147,7 @@ def test_connections_are_used_again(server: Server, wire: Wire) -> None:
         ports.append(address[1])
         original(request, address)
 
-    server.process_request = count  # type: ignore[method-assign]
+    server.process_request = count  # type: ignore[assignment]
     for method in ("GET", "HEAD", "GET"):
         wire.exchange(method, f"{server.origin}/x", {}).drain()
     assert len(server.seen) == 3

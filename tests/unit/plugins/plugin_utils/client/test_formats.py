@@ -112,7 +112,7 @@ def test_a_path_makes_a_prefix_of_each_registry(path: str, hub: str, quay: str) 
 
 def test_one_registry_and_the_default_path() -> None:
     root = "r.example.com:5000"
-    given = {"destination": root, "path": None, "images": HUB}
+    given: dict[str, Any] = {"destination": root, "path": None, "images": HUB}
     assert registries(**given)["docker.io"][0] == [root]
     assert hosts(**given)["host"] == {f"https://{root}": {"capabilities": ["pull", "resolve"]}}
     assert mirrors(**given) == [f"https://{root}"]
@@ -224,8 +224,8 @@ def test_nothing_secret_is_looked_at() -> None:
 
 def test_certificates(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").write_text(f"issuer: us\n{PEM}{PEM}", encoding="utf-8")
-    given = {"ca_file": "ca.pem", "folder": str(tmp_path), "destination": "r:5000", "images": HUB}
-    given["path"] = None
+    given: dict[str, Any] = {"ca_file": "ca.pem", "folder": str(tmp_path), "images": HUB}
+    given |= {"destination": "r:5000", "path": None}
     text = f"{MARK}\n{PEM}{PEM}"
     assert files(plan("cri-o", **given))["/etc/containers/certs.d/r:5000/imagesync.crt"] == text
     assert files(plan("docker", **given)) == {"/etc/docker/certs.d/r:5000/imagesync.crt": text}

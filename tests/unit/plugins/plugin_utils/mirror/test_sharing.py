@@ -129,7 +129,9 @@ def test_hosts_without_a_lock_don_t_share_one() -> None:
 
 
 def test_backups_of_others_are_declared_and_own_ones_may_be_written() -> None:
-    kept = {name: {"backups": [f"r.example.com/{name}:1-previous"]} for name in "xyz"}
+    kept: dict[str, Any] = {
+        name: {"backups": [f"r.example.com/{name}:1-previous"]} for name in "xyz"
+    }
     mine = plan("a", entry("x", **kept["x"]), entry("y", wanted=False, **kept["y"]))
     other = {"b": plan("b", entry("z", **kept["z"]), entry("x", **kept["x"]))}
     found = shared(mine, other, ["a", "b"])["declared"]
