@@ -19,9 +19,6 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments
     CONNECTION_OPTIONS,
     read_settings,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport.libraries import (
-    REQUESTS_IMPORT_ERROR,
-)
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import kind
 
@@ -31,6 +28,11 @@ def check_lookup(lookup: Any, given: Mapping[str, Any]) -> None:
     unknown = sorted(set(given) - set(lookup._options))
     if unknown:  # Ansible passes them over, and a misspelt platform would go unnoticed
         raise AnsibleLookupError(f"unknown option: {', '.join(unknown)}")
+    # the actions, which ask no registry, do without
+    from ansible_collections.imagesync.registry.plugins.module_utils.transport.libraries import (
+        REQUESTS_IMPORT_ERROR,
+    )
+
     if REQUESTS_IMPORT_ERROR is not None:
         raise AnsibleLookupError(
             "the Python library requests is missing on the controller, in the Python that "

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model.errors import InvalidInput
 from ..model.lock import parse_lock
@@ -29,16 +29,17 @@ from ..sync.declared import (
 from ..sync.deltas import Baseline
 from ..sync.disk_names import with_one_name
 from ..sync.limits import Limits
-from ..sync.lock_file import LockFile
 from ..sync.locking import MODES as LOCK_MODES
 from ..sync.locking import NO_LOCK, Locking
 from ..sync.masking import check_masking
 from ..sync.outcome import Report
-from ..sync.prune import MODES as PRUNE_MODES
-from ..sync.prune import PruneOptions, read_declared
-from ..sync.run import Stop, sync
+from ..sync.pruned import MODES as PRUNE_MODES
+from ..sync.pruned import PruneOptions, read_declared
 from ..sync.settled import FIELDS
 from .arguments import CONNECTION_OPTIONS, FILTER_OPTIONS, read_settings
+
+if TYPE_CHECKING:
+    from ..sync.run import Stop
 
 #: what the call says for all images, and each entry of ``images`` for itself
 _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {
@@ -125,6 +126,8 @@ def image_sync(
     prune = _prune(parameters, locking)
     check_backups((image for entry in declared for image in _known(entry)), prune.declared)
     told = parameters.get("progress_file") if parameters.get("progress") != "never" else None
+    from ..sync.run import sync  # the role mirror wants no more than what stands above
+
     report = sync(
         declared,
         settings,
@@ -154,6 +157,8 @@ def _locking(parameters: Mapping[str, Any]) -> Locking:
     path, given = parameters.get("lock_file"), parameters.get("lock")
     frozen = parameters.get("lock_mode") == "frozen"
     if path is not None:
+        from ..sync.lock_file import LockFile
+
         file = LockFile(path)
         return Locking(file.read(), frozen, file)
     if given is not None:

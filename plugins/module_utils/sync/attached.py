@@ -48,8 +48,8 @@ class Attachments:
         self._workers = workers
         self._failed = failed
 
-    def run(self, images: list[Image]) -> list[Image]:
-        """After the survey: the images for which there is something to write, in their order."""
+    def run(self, images: list[Image]) -> None:
+        """After the survey: images learn what is to be written beside them."""
         chosen = [_Chosen(image) for image in images if _is_concerned(image)]
         self._for_each(_Chosen.read_digests, chosen)
         chosen = [one for one in chosen if one.image.open]
@@ -70,7 +70,6 @@ class Attachments:
                     one.plan(there)
                 except ImageSyncError as error:
                     self._failed(one.image, error)
-        return [image for image in images if image.open and (image.top or image.attached)]
 
     def _for_each(self, work: Callable[[_Chosen], None], chosen: list[_Chosen]) -> None:
         def attempt(one: _Chosen) -> None:

@@ -21,8 +21,7 @@ from ..model.lock import Lock, Locked
 from ..model.manifest import DEPTH_LIMIT, Manifest
 from ..model.reference import Reference, parse_reference
 from ..stores.base import Repository
-from .image import Image
-from .integrity import to_be_proven
+from .image import Image, to_be_proven
 from .workers import Workers
 
 

@@ -178,3 +178,13 @@ class Image:
     def size(self) -> int:
         """Bytes of all its blobs that may have to move."""
         return sum(blob.size for manifest in self.tree.values() for blob in manifest.blobs)
+
+
+def to_be_proven(image: Image) -> bool:
+    """What is in sync or staged by its digest, or is to be written beside what is there."""
+    if image.declared.integrity == "tag":
+        return False
+    if image.open:
+        return image.top is not None
+    # one that a delta bundle leaves out has no id
+    return image.outcome.reason in ("in_sync", "staged") and bool(image.outcome.id)

@@ -20,7 +20,7 @@ from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound, 
 from ..model.manifest import DEPTH_LIMIT, IMAGES, Manifest
 from ..stores.base import Repository
 from .asking import Answers, Question, fetch, has, look, prove, read
-from .image import Image, Proof
+from .image import Image, Proof, to_be_proven
 from .workers import Workers
 
 #: images whose manifests are kept in memory at a time, unless one repository has more
@@ -283,16 +283,6 @@ class _Walk:
         image.proof = Proof(self.there, self.lacking, lenders, bool(settled))
         if settled:
             image.top, image.whole = self.tree[settled[1]], settled[1] in self.there
-
-
-def to_be_proven(image: Image) -> bool:
-    """What is in sync or staged by its digest, or is to be written beside what is there."""
-    if image.declared.integrity == "tag":
-        return False
-    if image.open:
-        return image.top is not None
-    # one that a delta bundle leaves out has no id
-    return image.outcome.reason in ("in_sync", "staged") and bool(image.outcome.id)
 
 
 def _batches(images: list[Image]) -> Iterator[list[Image]]:

@@ -7,14 +7,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..model.errors import InvalidInput
 from ..model.lock import Lock, Locked
 from ..model.reference import Reference, parse_reference
 from .declared import Everything, Several
 from .image import Image
-from .lock_file import LockFile
+
+if TYPE_CHECKING:
+    from .lock_file import LockFile
 
 MODES = ("update", "frozen")
 #: the image is at its place, and is what its source names

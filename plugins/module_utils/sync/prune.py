@@ -11,8 +11,7 @@ call writes to. All of it is looked at before the first deletion.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from collections.abc import Collection, Mapping
 
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError
@@ -22,46 +21,17 @@ from ..stores.base import Repository
 from ..stores.places import Places
 from .declared import Declared
 from .image import Image
+from .pruned import Pruned, PruneOptions
 from .removal import Removal
 from .usage import Wanted
 from .workers import Workers
 
-MODES = ("none", "lock", "repository")
 #: how the removal ends of what needs no further thought
 _DECIDED = ("removed", "in_sync", "kept")
 #: tags of what belongs to another image: OCI's tag schema, and cosign's
 _ATTACHED = re.compile(r"sha(?:256|384|512)-[0-9a-f]{64,128}(?:\.[a-z]+)?")
 #: those that tell the whole digest
 _OF_DIGEST = re.compile(r"sha256-([0-9a-f]{64})(?:\.[a-z]+)?")
-
-
-class PruneOptions(NamedTuple):
-    """``declared``: elsewhere; without tag and digest it stands for all tags of a repository.
-
-    ``protect``: searched for in full destination references. ``limit``: the most deletions.
-    """
-
-    mode: str = "none"
-    declared: tuple[Reference, ...] = ()
-    protect: tuple[re.Pattern[str], ...] = ()
-    limit: int = 10
-
-
-NO_PRUNING = PruneOptions()
-
-
-class Pruned(NamedTuple):
-    """What was deleted, or in check mode would be; what was noticed; what failed.
-
-    ``left``: how many there was no time for. ``decided``: of what was looked at, the destinations
-    that are gone by now, or stay because something else uses them.
-    """
-
-    deleted: list[dict[str, str]]
-    warnings: list[str]
-    errors: list[str]
-    left: int = 0
-    decided: frozenset[str] = frozenset()
 
 
 class Pruning:
@@ -310,8 +280,3 @@ class Pruning:
                 name = self._places.repository(other).name if other.transport else other.name
                 found.setdefault(name, []).append(wanted)
         return found
-
-
-def read_declared(texts: Iterable[str]) -> tuple[Reference, ...]:
-    """The option ``declared``; raises InvalidInput."""
-    return tuple(parse_reference(text) for text in texts)

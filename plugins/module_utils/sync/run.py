@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..model.descriptor import Descriptor
 from ..model.errors import (
@@ -25,28 +25,26 @@ from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.retry import Pace
 from ..transport.settings import Settings
-from .ageing import Ages
-from .attached import Attachments
 from .backup import check_backups
 from .declared import Declared, Entry, Everything, Several
 from .deltas import Baseline, BaseMissing, Deltas
 from .expand import Expansion
 from .image import Image
-from .integrity import Integrity
 from .limits import NO_LIMITS, Limits, TooMuch
 from .locking import NO_LOCK, Locking
 from .outcome import Report
 from .progress import COMPARE, COPY, LIST, REMOVE, State, reported
-from .prune import NO_PRUNING, Pruned, PruneOptions, Pruning
-from .removal import Removal
+from .pruned import NO_PRUNING, Pruned, PruneOptions
 from .resuming import settle_again
-from .signatures import read_keys
+from .steps import Steps, read_public_keys
 from .survey import Survey
-from .transfer import Totals, Transfer
+from .totals import Totals
 from .untagged import keep_untagged
-from .usage import Wanted
-from .verifying import Verification
 from .workers import Workers
+
+if TYPE_CHECKING:
+    from .prune import Pruning
+    from .usage import Wanted
 
 
 class Stop:
@@ -120,7 +118,7 @@ class _Call:
         baseline: Baseline | None,
     ) -> None:
         self._began = time.monotonic()
-        self._keys = read_keys(key for entry in declared for key in _signed_by(entry))
+        self._keys = read_public_keys(key for entry in declared for key in _signed_by(entry))
         self._network = Network(settings)
         #: makes a text fit to be shown
         self.scrub = self._network.scrub
@@ -158,30 +156,27 @@ class _Call:
             if self._network.pace.cancelled:
                 return
             deltas = Deltas(self._workers, self._failed, self._baseline)
+            steps = Steps(self._workers, self._failed)
             fresh, wanted, unwanted = self._images, list[Image](), list[Image]()
             while fresh:
                 unwanted += [i for i in fresh if i.open and i.declared.state == "absent"]
-                wanted += self._compare(fresh, deltas)
+                wanted += self._compare(fresh, deltas, steps)
                 fresh = self._refilled()
             deltas.leave_out(wanted)
-            Integrity(self._workers, self._failed).run(wanted)
-            changes = Attachments(self._workers, self._failed).run(wanted)
+            steps.prove(wanted)
+            steps.find_attached(wanted)
+            changes = [i for i in wanted if i.open and (i.top or i.attached)]
             deltas.check(wanted, not self._check_mode)
             # the transfer lets go of them
             removes = unwanted or self._prune.mode != "none"
             manifests = {id(i): tuple(i.tree.values()) for i in changes if removes}
             if not self._network.pace.cancelled:
-                transfer = Transfer(
-                    self._workers, self._check_mode, self._failed, self._limits.max_bytes
-                )
-                self._totals, self._stage = transfer.totals, COPY
-                transfer.run(changes)
+                self._stage = COPY
+                self._transfer(changes)
             if removes and not self._network.pace.cancelled:
                 self._stage = REMOVE
                 # last, so that a digest that a tag has just left counts as free
-                users = _users(wanted, manifests)
-                Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
-                self._prune_rest(users)
+                self._remove(unwanted, wanted, manifests)
             if not self._check_mode:
                 declared, pace = self._prune.declared, self._network.pace
                 self._pruned.errors.extend(keep_untagged(wanted, declared, self._places, pace))
@@ -194,7 +189,7 @@ class _Call:
         if not self._check_mode and not self._ended:
             self._finish()
 
-    def _compare(self, images: list[Image], deltas: Deltas) -> list[Image]:
+    def _compare(self, images: list[Image], deltas: Deltas, steps: Steps) -> list[Image]:
         """Decides each image, or finds out what it lacks; returns all but those to be removed."""
         check_backups((i.declared for i in self._images), self._prune.declared)
         self._look_into_lock(images)
@@ -202,8 +197,8 @@ class _Call:
         wanted = [i for i in images if i.open and i.declared.state != "absent"]
         deltas.prepare(wanted)
         Survey(self._workers, self._failed).run([i for i in wanted if i.open])
-        Verification(self._keys, self._workers, self._failed).run(wanted)
-        Ages(self._workers, self._failed).run(wanted)
+        steps.verify(wanted, self._keys)
+        steps.keep_young_ones_back(wanted)
         return wanted
 
     def _refilled(self) -> list[Image]:
@@ -213,6 +208,27 @@ class _Call:
             return []
         self._images = self._expansion.refill() or self._images
         return [image for image in self._images if id(image) not in known]
+
+    def _transfer(self, changes: list[Image]) -> None:
+        if not changes:
+            return
+        from .transfer import Transfer  # see steps.py
+
+        transfer = Transfer(self._workers, self._check_mode, self._failed, self._limits.max_bytes)
+        self._totals = transfer.totals
+        transfer.run(changes)
+
+    def _remove(
+        self,
+        unwanted: list[Image],
+        wanted: list[Image],
+        manifests: dict[int, tuple[Manifest, ...]],
+    ) -> None:
+        from .removal import Removal  # see steps.py
+
+        users = _users(wanted, manifests)
+        Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
+        self._prune_rest(users)
 
     def _sweep(self) -> None:
         """What was deleted may leave blobs behind that nothing uses."""
@@ -273,12 +289,15 @@ class _Call:
         self._prune_open = self._pruned.left > 0
 
     def _pruning(self, declared: tuple[Reference, ...]) -> Pruning:
+        from .prune import Pruning  # see steps.py
+
         options, lock = self._prune._replace(declared=declared), self._locking.lock
         return Pruning(options, lock, self._places, self._workers, self._check_mode)
 
     def _save_lock(self) -> None:
         self._locking.learn(self._images)
-        self._pruning(self._prune.declared).remember(self._images, self._pruned.decided)
+        if self._prune.mode == "lock":
+            self._pruning(self._prune.declared).remember(self._images, self._pruned.decided)
         try:
             if not self._check_mode:
                 self._pruned.warnings.extend(self._locking.save())
@@ -372,6 +391,8 @@ def _users(
     wanted: list[Image], manifests: dict[int, tuple[Manifest, ...]]
 ) -> dict[str, list[Wanted]]:
     """Of each repository: what the call wants there, and has or in check mode would have."""
+    from .usage import Wanted  # see steps.py
+
     found: dict[str, list[Wanted]] = {}
     for image in wanted:
         outcome = image.outcome

@@ -13,13 +13,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..model.errors import InvalidInput
 from ..model.patterns import compile_patterns
 from ..model.reference import check_tag
 from ..model.version import Name, Version, in_order, newest_first, parse_version
-from ..model.version_range import VersionRange, Wildcard, parse_range, parse_wildcard
+
+if TYPE_CHECKING:
+    from ..model.version_range import VersionRange, Wildcard
 
 MAX_TAGS = 200
 #: distribution-spec, "Referrers Tag Schema", and cosign's tags
@@ -164,6 +166,8 @@ def read_selection(tags: Any, filters: Any, prefix: str = "filter.") -> Selectio
     if tags is not None and not tags and not found.allow_empty:
         raise InvalidInput(f"tags is empty, which is an error without {prefix}allow_empty")
     literals, wildcards = [], []
+    if tags:
+        from ..model.version_range import parse_wildcard  # most images have one tag
     for text in tags or ():
         wildcard = parse_wildcard(text)
         if wildcard:
@@ -210,6 +214,8 @@ def _literal(text: Any) -> str:
 def _semver(value: Any, option: str) -> VersionRange:
     if isinstance(value, (bool, list, dict)):
         raise InvalidInput(f"{option} must be text, not {str(value)[:100]!r}")
+    from ..model.version_range import parse_range
+
     return parse_range(str(value), option)
 
 

@@ -26,6 +26,7 @@ from .integrity import confirm_blob, confirm_manifest
 from .limits import check_bytes
 from .order import in_order
 from .reading import Opener
+from .totals import Totals
 from .workers import Workers
 
 _MANIFEST, _MOUNT, _BLOB = 1, 2, 3
@@ -38,20 +39,6 @@ class Home(NamedTuple):
 
     path: str
     commit: Step | None
-
-
-class Totals:
-    """Blobs and bytes of the whole call.
-
-    ``bytes_planned`` were to be copied; ``bytes_spared`` of them needn't be, or can't.
-    """
-
-    def __init__(self) -> None:
-        self.bytes_planned = 0
-        self.bytes_spared = 0
-        self.bytes_downloaded = 0
-        self.bytes_uploaded = 0
-        self.counts = dict.fromkeys(Written, 0)
 
 
 class Transfer:

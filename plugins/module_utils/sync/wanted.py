@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from ..model.config import ImageConfig
 from ..model.errors import InvalidContent, InvalidInput, NotFound, RegistryError
-from ..model.layout import shown_names
 from ..model.lock import is_for
 from ..model.manifest import Manifest
 from ..model.platforms import choose
@@ -60,6 +59,8 @@ def missing_source(image: Image, error: NotFound | None = None) -> RegistryError
     """The error about a source that doesn't exist."""
     detail = f" ({error})" if error and error.codes else ""
     if image.source and image.declared.source and image.declared.source.transport:
+        from ..model.layout import shown_names  # for layouts and archives alone
+
         names = image.source.tags()
         has = f"{image.source.name} has {shown_names(names)}"
         detail = f"; {has}" if names else "; nothing is there"

@@ -12,16 +12,17 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
-import ssl
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..model.errors import ConnectionFailed, InvalidInput
 from ..model.reference import is_loopback
-from .libraries import socks_manager, urllib3
 from .text import clean
 from .tokens import basic
+
+if TYPE_CHECKING:
+    import ssl
 
 _SCHEMES = {"http": 80, "https": 443, "socks4": 1080, "socks4a": 1080}
 _SCHEMES.update({"socks5": 1080, "socks5h": 1080})
@@ -163,6 +164,8 @@ def open_pool(
 
     ``context``: for TLS with the origin; ``own``: for TLS with the proxy. Raises ConnectionFailed.
     """
+    from .libraries import socks_manager, urllib3  # whoever reads settings needs none of it
+
     url = f"{proxy.scheme}://{proxy.address}"
     options: dict[str, Any] = {"maxsize": size, "num_pools": 2}
     if context or own:

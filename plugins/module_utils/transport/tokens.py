@@ -13,12 +13,14 @@ import base64
 import binascii
 import json
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlencode
 
 from ..model.errors import InvalidContent
-from .answer import Answer
 from .docker_config import Login, is_token
+
+if TYPE_CHECKING:
+    from .answer import Answer
 
 CLIENT_ID = "imagesync.registry"
 _ANSWER_LIMIT = 64 << 10

@@ -16,6 +16,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments
     read_settings,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.masking import (
     check_masking,
 )
@@ -127,7 +128,7 @@ def no_sync(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         calls.append((declared, *rest))
         return Report([], {}, {})
 
-    monkeypatch.setattr(image_sync, "sync", sync)
+    monkeypatch.setattr(run, "sync", sync)
     return calls
 
 
@@ -207,7 +208,7 @@ def test_mistakes_are_found_before_the_first_request(
 def result_of(*images: Outcome, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     told = {"r": {"remaining": 3}}
     report = Report(list(images), {"retries": 1}, {"r": "options"}, told, ["careful"])
-    monkeypatch.setattr(image_sync, "sync", lambda *_: report)
+    monkeypatch.setattr(run, "sync", lambda *_: report)
     return image_sync.image_sync({**SYNC, "images": []}, False)
 
 

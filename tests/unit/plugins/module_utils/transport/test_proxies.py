@@ -12,7 +12,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
     ConnectionFailed,
     InvalidInput,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.transport import proxies
+from ansible_collections.imagesync.registry.plugins.module_utils.transport import libraries
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.proxies import (
     bypassed,
     open_pool,
@@ -162,7 +162,7 @@ def test_socks_takes_a_library(monkeypatch: pytest.MonkeyPatch) -> None:
     def missing() -> None:
         raise ImportError
 
-    monkeypatch.setattr(proxies, "socks_manager", missing)
+    monkeypatch.setattr(libraries, "socks_manager", missing)
     proxy = parse_proxy("socks5://user:s3cret@a.example", "ALL_PROXY")
     with pytest.raises(ConnectionFailed, match=r"a\.example:1080.*ALL_PROXY.*PySocks") as caught:
         open_pool(proxy, HTTP, None, None, 1)
