@@ -32,7 +32,7 @@ from ansible_collections.imagesync.registry.tests.unit.support import answer
 HOST = "r.example"
 
 
-def errors(*codes: str, message: str = "no", **more: Any) -> dict[str, Any]:
+def errors(*codes: str, message: Any = "no", **more: Any) -> dict[str, Any]:
     return {"errors": [{"code": code, "message": message, **more} for code in codes]}
 
 
