@@ -273,7 +273,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.module im
     on_termination,
     run,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 
 
 def main() -> None:

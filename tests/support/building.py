@@ -25,7 +25,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_bui
     REQUIRED_ONE_OF,
     image_build,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 
 from . import push
 from .sides import Side

@@ -14,7 +14,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_ind
     ARGUMENT_SPEC,
     image_index,
 )
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 
 _VALIDATOR = ArgumentSpecValidator(ARGUMENT_SPEC)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 from tests.support import artifacts, images, layouts, push, skopeo
 from tests.support.asking import check_sentence, sentence_of
 from tests.support.content import DOCKER_LIST, OCI_INDEX, Image

@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.stores import layout_writing
 from tests.support import images, layouts
 from tests.support.content import OCI_MANIFEST, Image, to_json
 from tests.support.layouts import blob_file, names, stored, write_layout

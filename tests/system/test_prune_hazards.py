@@ -19,7 +19,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.stores.registry
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.sync import removal, usage
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.prune import Pruning
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 from tests.support import artifacts, images, push
 from tests.support.fixtures import MakeStrict
 from tests.support.strict_registry import StrictRegistry

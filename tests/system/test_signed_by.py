@@ -18,7 +18,7 @@ import pytest
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import read_image
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 from ansible_collections.imagesync.registry.plugins.module_utils.transport.settings import Settings
 from tests.support import cosign, images
 from tests.support.asking import ask, check_sentence, refusal

@@ -18,7 +18,7 @@ from ..sync.build_inputs import LABEL, BuildOrder
 from ..sync.build_steps import ISOLATIONS, Manner
 from ..sync.building import build
 from ..sync.masking import check_masking
-from ..sync.run import Stop
+from ..sync.stop import Stop
 from ..transport.control_groups import Bounds
 from .arguments import CONNECTION_OPTIONS, read_settings
 

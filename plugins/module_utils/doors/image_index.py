@@ -12,7 +12,7 @@ from typing import Any
 from ..model.reference import parse_reference
 from ..sync.indexing import Order, assemble, check_order
 from ..sync.masking import check_masking
-from ..sync.run import Stop
+from ..sync.stop import Stop
 from .arguments import CONNECTION_OPTIONS, read_annotations, read_settings
 
 ARGUMENT_SPEC: dict[str, dict[str, Any]] = {

@@ -39,7 +39,7 @@ from ..sync.settled import FIELDS
 from .arguments import CONNECTION_OPTIONS, FILTER_OPTIONS, read_settings
 
 if TYPE_CHECKING:
-    from ..sync.run import Stop
+    from ..sync.stop import Stop
 
 #: what the call says for all images, and each entry of ``images`` for itself
 _IMAGE_OPTIONS: dict[str, dict[str, Any]] = {

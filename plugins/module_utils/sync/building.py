@@ -39,7 +39,8 @@ from .build_steps import CONTEXT, BuildSteps, Manner
 from .declared import read_images
 from .outcome import Report
 from .reading import Opener
-from .run import Stop, end_after, sync
+from .run import sync
+from .stop import Stop, end_after
 
 #: what Python calls processors, and images do
 _MACHINES = {

@@ -26,7 +26,7 @@ from ..transport.settings import Settings
 from .declared import Declared
 from .image import Image
 from .reading import config_of
-from .run import Stop
+from .stop import Stop
 from .transfer import Transfer
 from .workers import Workers
 

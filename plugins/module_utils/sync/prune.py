@@ -11,7 +11,7 @@ call writes to. All of it is looked at before the first deletion.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from ..model.descriptor import Descriptor
 from ..model.errors import Cancelled, ImageSyncError

@@ -19,11 +19,9 @@ from ..model.errors import (
 )
 from ..model.manifest import Manifest
 from ..model.reference import Reference
-from ..model.sizes import format_span
 from ..stores.base import Written
 from ..stores.places import Places
 from ..transport.client import Network
-from ..transport.retry import Pace
 from ..transport.settings import Settings
 from .backup import check_backups
 from .declared import Declared, Entry, Everything, Several
@@ -37,6 +35,7 @@ from .progress import COMPARE, COPY, LIST, REMOVE, State, reported
 from .pruned import NO_PRUNING, Pruned, PruneOptions
 from .resuming import settle_again
 from .steps import Steps, read_public_keys
+from .stop import Stop, end_after
 from .survey import Survey
 from .totals import Totals
 from .untagged import keep_untagged
@@ -45,28 +44,6 @@ from .workers import Workers
 if TYPE_CHECKING:
     from .prune import Pruning
     from .usage import Wanted
-
-
-class Stop:
-    """Ends a call from outside, once: what is done stays done and is reported."""
-
-    def __init__(self) -> None:
-        self.requested = False
-        self.why = ""
-        self._pace: Pace | None = None
-
-    def watch(self, pace: Pace) -> None:
-        """The call whose waits and requests are to end."""
-        self._pace = pace
-        if self.requested:
-            pace.cancel()
-
-    def request(self, why: str = "the task was told to end (SIGTERM)") -> None:
-        """From a thread of its own: a signal may come while the main thread holds a lock."""
-        self.why = self.why or why
-        self.requested = True
-        if self._pace:
-            self._pace.cancel()
 
 
 def sync(
@@ -374,17 +351,6 @@ class _Call:
 
 def _signed_by(entry: Entry) -> tuple[str, ...]:
     return (entry.base if isinstance(entry, Several) else entry).signed_by
-
-
-def end_after(seconds: float | None, stop: Stop) -> threading.Timer | None:
-    """Ends the call when the time is up; None for no limit. Cancel it when the call is done."""
-    if seconds is None:
-        return None
-    why = f"the deadline of {format_span(seconds)} was reached"
-    timer = threading.Timer(seconds, stop.request, (why,))
-    timer.daemon = True
-    timer.start()
-    return timer
 
 
 def _users(

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.imagesync.registry.plugins.module_utils.sync import run
+from ansible_collections.imagesync.registry.plugins.module_utils.sync import run, stop
 from tests.support import images
 from tests.support.certificates import Certificates
 from tests.support.content import to_json
@@ -256,8 +256,8 @@ def test_the_end_of_the_run_is_seen_while_a_body_trickles(
     """Neither a deadline nor SIGTERM has to wait for the source."""
     judge.given(images.image("ended", size=3 << 20))
     fault = judge.source.inject("GET .*/blobs/", "slow", 1, pause=0.05)
-    given = run.end_after
-    monkeypatch.setattr(run, "end_after", lambda _seconds, stop: given(0.7, stop))
+    given = stop.end_after
+    monkeypatch.setattr(run, "end_after", lambda _seconds, ends: given(0.7, ends))
     began = time.monotonic()
     result = judge.run(deadline=1)
     assert fault.hits and result["reason"] == "not_done"

@@ -12,7 +12,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_bui
     image_build,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
-from ansible_collections.imagesync.registry.plugins.module_utils.sync.run import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 
 GIVEN: dict[str, Any] = {
     "image": "r.example.com/a:1",
