@@ -189,7 +189,7 @@ def test_frozen_refuses_what_isnt_locked(sides: Sides, lock: Path) -> None:
 def test_frozen_patterns_stand_for_what_is_locked(sides: Sides, lock: Path) -> None:
     for tag in ("1.0.0", "1.1.0", "2.0.0"):
         sides.source.push(images.image(tag), tag)
-    entry = {
+    entry: dict[str, Any] = {
         "source": sides.source.ref(""),
         "destination": sides.destination.ref(""),
         "tags": ["1.x.x"],

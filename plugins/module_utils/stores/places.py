@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -15,15 +14,11 @@ from ..model.reference import Reference
 from ..transport.addresses import may_be_one
 from ..transport.client import Network
 from .base import Repository
+from .real_path import real_path
 from .registry import RegistryRepository
 
 if TYPE_CHECKING:
     from .mirrored import Mirrors
-
-
-def real_path(reference: Reference) -> str:
-    """Where a place on disk really is, whatever links lead there."""
-    return os.path.realpath(os.path.expanduser(reference.repository))
 
 
 class Places:

@@ -15,7 +15,7 @@ from typing import Any, Callable
 
 from ..model.errors import InvalidInput
 from ..model.reference import DOCKER_ARCHIVE, LAYOUT, OCI_ARCHIVE, Reference, parse_reference
-from ..stores.places import real_path
+from ..stores.real_path import real_path
 
 _ON_DISK = tuple(f"{transport}:" for transport in (LAYOUT, OCI_ARCHIVE, DOCKER_ARCHIVE))
 _Values = Mapping[str, Any]

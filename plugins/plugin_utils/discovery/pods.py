@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.transport.text import clean
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import kind
 
 #: what the kubelet gives as the reason why a container waits: at once, and between its tries
@@ -57,7 +58,7 @@ def _pods(data: Any, depth: int) -> Iterator[Mapping[Any, Any]]:
         return
     key = next((key for key in _LISTS if key in data), None)
     if key is None:
-        keys = ", ".join(map(str, list(data)[:10]))[:200]
+        keys = clean(", ".join(map(str, list(data)[:10])), 200)
         raise InvalidInput(f"this mapping has no pods: neither resources nor items, but {keys}")
     if data[key] is not None:  # Go's empty list
         yield from _pods(data[key], depth + 1)

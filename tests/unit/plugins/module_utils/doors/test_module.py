@@ -59,7 +59,7 @@ def test_an_interrupted_module_says_so() -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(Ended) as caught:
-        door.run(Module(), work)  # type: ignore[arg-type]
+        door.run(Module(), work)
     assert caught.value.args == ("failed", {"msg": "the task was interrupted (SIGINT)"})
 
 

@@ -144,7 +144,7 @@ def test_every_file_system_will_do(
     lock = file.read()
     lock.images[_key("c")] = _locked(C)
     with monkeypatch.context() as patch:
-        patch.setattr(module.fcntl, "flock", there.flock)
+        patch.setattr(fcntl, "flock", there.flock)
         with alone(file.path):
             # the file that is written is locked besides
             assert there.locked == list(lockable)
@@ -165,7 +165,7 @@ def test_a_file_that_was_replaced_is_locked_anew(
         if len(locked) == 1:  # whoever had the lock has replaced the file
             os.replace(path.parent / "next", path)
 
-    monkeypatch.setattr(module.fcntl, "flock", flock)
+    monkeypatch.setattr(fcntl, "flock", flock)
     with alone(str(path)):
         assert locked == [b"old", b"new"]
 
@@ -191,7 +191,7 @@ def test_many_at_once(
     file: LockFile, monkeypatch: pytest.MonkeyPatch, lockable: tuple[str, ...]
 ) -> None:
     """Processes that add an entry each time; between reading and replacing, they give way."""
-    monkeypatch.setattr(module.fcntl, "flock", FileSystem(*lockable).flock)
+    monkeypatch.setattr(fcntl, "flock", FileSystem(*lockable).flock)
     rebase = LockFile._rebase
 
     def slowly(self: LockFile, lock: Lock) -> list[str]:

@@ -77,3 +77,7 @@ def test_images_of_pods(image: str, allowed: list[str]) -> None:
     found = survives(missing_images, [pod], MIRROR, PATH, None, allowed)
     assert found is not None  # what one pod says is no error
     _check(found)
+
+
+def test_keys_that_no_terminal_can_show() -> None:
+    assert survives(missing_images, {"\ud800": None}, MIRROR, PATH) is None
