@@ -201,7 +201,7 @@ def test_the_guide_is_taken(tmp_path: Path) -> None:
     spec = DOCS.parent / "roles" / "client" / "meta" / "argument_specs.yml"
     options = yaml.safe_load(spec.read_text(encoding="utf-8"))["argument_specs"]["main"]["options"]
     assert {name for name in options if name.startswith("client_")} == set(KNOWN)
-    assert {name for name in re.findall(r"client_[a-z_]+", text)} <= set(KNOWN)
+    assert set(re.findall(r"client_[a-z_]+", text)) <= set(KNOWN)
     defaults = yaml.safe_load((spec.parents[1] / "defaults/main.yml").read_text(encoding="utf-8"))
     assert {f"client_{name}": path for name, path in PATHS.items()}.items() <= defaults.items()
     assert defaults == {n: o["default"] for n, o in options.items() if "default" in o}

@@ -52,7 +52,7 @@ def test_what_counts(folder: Path) -> None:
         lambda: (folder / "a").chmod(0o755),
         lambda: (folder / "a").rename(folder / "c"),
         lambda: (folder / "inner").chmod(0o700),
-        lambda: (folder / "empty").mkdir(),
+        (folder / "empty").mkdir,
         lambda: ((folder / "link").unlink(), (folder / "link").symlink_to("elsewhere")),
         lambda: ((folder / "link").unlink(), (folder / "link").write_text("elsewhere")),
     ):
