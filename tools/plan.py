@@ -113,7 +113,8 @@ class Plan:
     def _before_the_system_tests(
         self, sanity: list[Environment], targets: list[Environment], whole: bool
     ) -> list[Stage]:
-        between = self.controllers[1:-1]
+        # Where there is no target that is older, the oldest controller is the oldest Python.
+        between = self.controllers[1:] if targets else self.controllers[1:-1]
         return [
             self.programs(),
             *self._environments(self.newest, self.tools, *self.controllers[1:], *targets),

@@ -22,6 +22,8 @@ from ansible_collections.imagesync.registry.plugins.module_utils.doors.arguments
 from ansible_collections.imagesync.registry.plugins.modules import image_info, image_sync
 
 DOCS = Path(__file__).parents[2] / "docs"
+#: how README, which Galaxy shows alone, calls what is in this repository
+ON_GITHUB = "https://github.com/imagesync/ansible-registry/blob/main/"
 GUIDES = ("authentication.md", "network.md", "registries.md")
 OTHERS = (
     "README.md",
@@ -93,12 +95,14 @@ def test_the_kinds_of_places_are_those_of_the_results() -> None:
 @pytest.mark.parametrize("guide", [*GUIDES, *OTHERS, "../README.md"])
 def test_links_lead_somewhere(guide: str) -> None:
     page = (DOCS / guide).resolve()
-    links = re.findall(r"\]\(([^)#]+?)(?:#([\w-]+))?\)", page.read_text(encoding="utf-8"))
+    text = page.read_text(encoding="utf-8").replace(ON_GITHUB, f"{DOCS.parent}/")
+    links = re.findall(r"\]\(([^)#]+?)(?:#([\w-]+))?\)", text)
     local = [(path, anchor) for path, anchor in links if "://" not in path]
     assert local
     for path, anchor in local:
         target = (page.parent / path).resolve()
-        assert target.exists(), path
+        # that one is made by the first release
+        assert target.exists() or target.name == "CHANGELOG.md", path
         if anchor:
             titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
             assert anchor in [title.lower().replace(" ", "-") for title in titles]
