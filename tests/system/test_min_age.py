@@ -139,6 +139,12 @@ def test_older_versions_come_in_place_of_too_young_ones(sides: Sides, tmp_path: 
     result = sync(source=bundle, destination=there, filter={"newest": 1}, min_age="3d")
     assert [one["reason"] for one in result["images"]] == ["too_young", "absent"]
 
+    # also where another entry gives the young one by its tag
+    one = {"source": f"{bundle}:1.10", "destination": f"oci:{tmp_path}/b:docker.io/a:1.10"}
+    newest = {"source": bundle, "destination": f"oci:{tmp_path}/b:docker.io/a"}
+    result = sync(images=[one, {**newest, "filter": {"newest": 1}}], min_age="3d")
+    assert [one["reason"] for one in result["images"]] == ["too_young", "absent"]
+
     none = sides.run("", filter={"semver": ">1.2", "newest": 1}, min_age="3d")
     assert [one["reason"] for one in none["images"]] == ["too_young", "too_young"]
     assert not none["changed"] and not none.get("failed")

@@ -161,9 +161,9 @@ class Expansion:
             for declared in known[number]:
                 if declared.place not in seen:
                     seen.add(declared.place)
-                    if several and declared.place not in self._made:
-                        self._made[declared.place] = self._opened(declared)
-                    images.append(self._made[declared.place] if several else image)
+                    if declared.place not in self._made:
+                        self._made[declared.place] = self._opened(declared) if several else image
+                    images.append(self._made[declared.place])
         return images
 
 
