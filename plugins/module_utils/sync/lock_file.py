@@ -73,7 +73,8 @@ class LockFile:
             ) from None
         if now is None and lock.before:
             lock.before = {}
-            return [f"{self._name} was gone at the end of this run, and was written again"]
+            again = ", and was written again" if lock.changed else ""
+            return [f"{self._name} was gone at the end of this run{again}"]
         disputed = lock.rebase(now or Lock())
         both = f"{self._name}: another run has changed the same entries meanwhile. A lock belongs "
         both += "to one task. "

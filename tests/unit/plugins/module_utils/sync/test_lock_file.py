@@ -104,8 +104,14 @@ def test_a_file_that_is_gone_is_written_whole(file: LockFile, path: Path) -> Non
     lock = file.read()
     lock.images[_key("a")] = _locked(B)
     path.unlink()
-    assert "was gone" in file.update(lock)[0]
+    assert file.update(lock)[0].endswith("was gone at the end of this run, and was written again")
     assert _digests(file) == {"a": B, "b": A}
+    # nothing is left to be written
+    lock = file.read()
+    lock.images.clear()
+    path.unlink()
+    assert file.update(lock)[0].endswith("was gone at the end of this run") and not lock.changed
+    assert not path.exists()
 
 
 def test_a_folder_that_is_gone(tmp_path: Path) -> None:
