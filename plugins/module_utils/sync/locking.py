@@ -112,6 +112,13 @@ class Locking(NamedTuple):
             ):
                 self.lock.images[key] = self._entry(image)
 
+    def restore(self, destinations: Iterable[str]) -> None:
+        """These aren't gone after all."""
+        for key in destinations if self.lock else ():
+            old = self.lock.before.get(key) if self.lock else None
+            if self.lock and old:
+                self.lock.images[key] = old
+
     def _entry(self, image: Image) -> Locked:
         outcome = image.outcome
         old = self.lock.images.get(outcome.destination) if self.lock else None

@@ -14,7 +14,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 
 from ..model.descriptor import Descriptor
-from ..model.errors import Cancelled, ImageSyncError
+from ..model.errors import Cancelled, ImageSyncError, InvalidContent, NotFound
 from ..model.lock import Lock, Locked
 from ..model.reference import Reference, parse_reference
 from ..stores.base import Repository
@@ -23,6 +23,7 @@ from .declared import Declared
 from .image import Image
 from .pruned import Pruned, PruneOptions
 from .removal import Removal
+from .untagged import keep_by_digest
 from .usage import Wanted
 from .workers import Workers
 
@@ -61,15 +62,17 @@ class Pruning:
         """``images``: those of the call; ``users``: what they use in each repository."""
         self._note_uses(images)
         if self._options.mode == "lock":
-            behind = [self._unwanted(place) for place in self._left_behind(images)]
-            candidates = self._undeclared_in_lock(images) + behind
+            # what a tag has left behind may be locked by its digest, too
+            places = dict.fromkeys([*self._undeclared_in_lock(images), *self._left_behind(images)])
+            candidates = [self._unwanted(place) for place in places]
         else:
             candidates = self._other_tags(images, users)
+        staying = self._staying(images, candidates)
         removal = Removal(
             self._workers,
             self._check_mode,
             self._note,
-            self._with_digests(users, images, candidates),
+            self._with_digests(users, images, staying),
             self._is_kept,
         )
         there = removal.look(candidates)
@@ -88,6 +91,8 @@ class Pruning:
             return Pruned([], self._warnings, self._errors)
         removal.remove(going)
         deleted = self._conclude(candidates)
+        if not self._check_mode:
+            self._errors += keep_by_digest(staying, self._places)
         decided = {i.outcome.destination for i in candidates if i.outcome.reason in _DECIDED}
         return Pruned(deleted, self._warnings, self._errors, len(self._left), frozenset(decided))
 
@@ -117,15 +122,16 @@ class Pruning:
 
     # what may go
 
-    def _undeclared_in_lock(self, images: list[Image]) -> list[Image]:
+    def _undeclared_in_lock(self, images: list[Image]) -> list[Reference]:
         known = {image.outcome.destination for image in images}
         places = {image.declared.place for image in images}
+        in_use = {(image.declared.destination.name, image.outcome.digest) for image in images}
         on_disk = {
             (self._places.real(image.declared.destination).name, image.declared.place[1]): image
             for image in images
             if image.declared.destination.transport
         }
-        found = {}
+        found = []
         for key, locked in list(self._lock.images.items() if self._lock else ()):
             place = parse_reference(key)
             if key in known or self._is_kept(place):
@@ -139,8 +145,10 @@ class Pruning:
                 self._keep_alias(place, f"{there.outcome.destination} is the same place, and")
             if there or self._is_alias(place, places):
                 continue
-            found[str(place)] = self._unwanted(place)
-        return list(found.values())
+            if not place.tag and (place.name, place.digest) in in_use:
+                continue  # a tag has come back to it
+            found.append(place)
+        return found
 
     def _is_alias(self, place: Reference, wanted: Iterable[tuple[str, str]]) -> bool:
         """Whether it is, by another name of its registry, what the call wants."""
@@ -200,8 +208,8 @@ class Pruning:
             of.pop(user.top.digest, None)
             for manifest in user.manifests:
                 of.pop(manifest.digest, None)
-        there = self._workers.map(repository.resolve, of)
-        return {tag for own, found in zip(of.values(), there) if found is None for tag in own}
+        there = self._workers.map(lambda digest: _is_there(repository, digest), of)
+        return {tag for own, found in zip(of.values(), there) if not found for tag in own}
 
     def _is_kept(self, place: Reference, protected_only: bool = False) -> bool:
         """Whether it is declared elsewhere, protected, a backup, or what the call reads from."""
@@ -258,25 +266,38 @@ class Pruning:
             return
         self._errors.append(f"pruning {image.outcome.destination}: {error}")
 
-    def _with_digests(
-        self, users: Mapping[str, list[Wanted]], images: list[Image], candidates: list[Image]
-    ) -> dict[str, list[Wanted]]:
-        """With what stays by its digest: no tag would show it.
-
-        That is what is declared elsewhere so, locked so, or read from by this call.
-        """
+    def _staying(self, images: list[Image], candidates: list[Image]) -> list[Reference]:
+        """What stays by its digest: declared elsewhere so, locked so, or read so by this call."""
         going = {image.outcome.destination for image in candidates}
         locked = [parse_reference(key) for key in self._lock.images] if self._lock else []
         staying = {other for other in locked if not other.tag and str(other) not in going}
         staying.update(other for other in self._options.declared if other.digest)
-        for image in images:
-            source, digest = image.declared.source, image.outcome.source_digest
-            if source:
-                staying.add(source._replace(tag=None, digest=source.digest or digest))
+        sources = [image.declared.source for image in images]
+        staying.update(one._replace(tag=None) for one in sources if one and one.digest)
+        return sorted(staying, key=str)
+
+    def _with_digests(
+        self, users: Mapping[str, list[Wanted]], images: list[Image], staying: Iterable[Reference]
+    ) -> dict[str, list[Wanted]]:
+        """With what stays by its digest, and what was read: no tag would show it."""
+        read = {(i.declared.source, i.outcome.source_digest) for i in images}
         found = {name: list(wanted) for name, wanted in users.items()}
-        for other in sorted(staying, key=str):
-            if other.digest:
-                wanted = Wanted(None, Descriptor("", other.digest, 0), ())
+        for other, digest in [*((one, one.digest) for one in staying), *read]:
+            if other and digest:
+                wanted = Wanted(None, Descriptor("", digest, 0), ())
                 name = self._places.repository(other).name if other.transport else other.name
                 found.setdefault(name, []).append(wanted)
         return found
+
+
+def _is_there(repository: Repository, digest: str) -> bool:
+    """Also what isn't whole, as a layout may have it: it isn't gone."""
+    if repository.resolve(digest):
+        return True
+    try:
+        repository.manifest(digest)
+    except NotFound:
+        return False
+    except InvalidContent:
+        pass
+    return True

@@ -18,8 +18,8 @@ from ..model.errors import (
     NothingLeft,
 )
 from ..model.manifest import Manifest
-from ..model.reference import Reference
-from ..stores.base import Written
+from ..model.reference import Reference, parse_reference
+from ..stores.base import Repository, Written
 from ..stores.places import Places
 from ..transport.client import Network
 from ..transport.settings import Settings
@@ -216,14 +216,21 @@ class _Call:
     def _finish(self) -> None:
         """Places that are written as a whole, such as archives, are written now."""
         for repository, error in self._places.finish():
-            if self._pruned.deleted:
-                self._pruned.deleted.clear()
-                self._pruned.errors.append(f"pruning failed: {error}")
+            self._not_pruned(repository, error)
             for image in self._images:
                 outcome = image.outcome
                 if image.repository is repository and outcome.changed and not outcome.failed:
                     outcome.changed = False
                     outcome.fail(self._network.scrub(str(error)))
+
+    def _not_pruned(self, repository: Repository, error: ImageSyncError) -> None:
+        """What was to be deleted there is there as before, and locked."""
+        pruned = [(one, parse_reference(one["destination"])) for one in self._pruned.deleted]
+        left = [one for one, place in pruned if self._places.repository(place) is repository]
+        if left:
+            self._pruned.deleted[:] = [one for one in self._pruned.deleted if one not in left]
+            self._pruned.errors.append(f"pruning failed: {error}")
+            self._locking.restore(one["destination"] for one in left)
 
     def state(self) -> State:
         """How far the call is, asked while it runs."""

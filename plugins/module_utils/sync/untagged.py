@@ -4,8 +4,8 @@
 
 """Images without a tag, on disk.
 
-In a layout such an image may be there by an entry that it shares with a tag. When that tag moves,
-the image needs one of its own.
+In a layout such an image may be there by an entry that it shares with a tag. When that tag moves
+or goes, the image needs one of its own.
 """
 
 from __future__ import annotations
@@ -24,19 +24,25 @@ def keep_untagged(
 ) -> list[str]:
     """Keeps what ``images``, and others (``declared``), name by digest; returns what failed."""
     found = [
-        (image.declared.destination, image.outcome.digest)
+        image.declared.destination._replace(tag=None, digest=image.outcome.digest)
         for image in images
         if image.tag is None and image.outcome.settled
     ]
-    found += [(one, one.digest or "") for one in declared if not one.tag]
+    found += [one for one in declared if not one.tag]
+    found += [source for image in images if (source := image.declared.source)]
+    pace.check()
     used = {image.repository for image in images}
+    on_disk = [one for one in found if one.transport and one.digest]
+    return keep_by_digest((one for one in on_disk if places.repository(one) in used), places)
+
+
+def keep_by_digest(references: Iterable[Reference], places: Places) -> list[str]:
+    """Keeps what is there by these digests; returns what failed."""
     errors = []
-    for reference, digest in found:
-        pace.check()
-        repository = places.repository(reference) if reference.transport else None
+    for reference in references:
         try:
-            if repository and digest and repository in used:
-                repository.still_wanted(digest)
+            if reference.transport and reference.digest:
+                places.repository(reference).still_wanted(reference.digest)
         except (DiskError, InvalidContent) as error:
             errors.append(f"{reference}: {error}")
     return errors
