@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import errno
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import image_sync
 from ansible_collections.imagesync.registry.plugins.module_utils.stores import archive_writing
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
+from ansible_collections.imagesync.registry.plugins.module_utils.sync.transfer import Transfer
 from tests.support import artifacts, images, layouts
+from tests.support import sync as support
 from tests.support.content import Image
 from tests.support.layouts import blob_file, names, stored, write_layout
 from tests.support.sync import sync
@@ -137,3 +142,37 @@ def test_what_could_not_be_deleted_stays_locked(
     assert [gone["destination"] for gone in result["pruned"]] == [f"{bundle.name}:x:2"]
     assert bundle.locked() == before - {":x:2"}
     assert _pruned(bundle.sync(entries[0], entries[2], prune="lock")) == [".tar:x:2"]
+
+
+@pytest.mark.parametrize("kind", ["oci", "oci-archive"])
+@pytest.mark.parametrize("how", ["failed", "ended"])
+def test_an_image_without_a_tag_outlives_its_tag_in_a_run_that_goes_wrong(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch, kind: str, how: str
+) -> None:
+    """The tag has moved by then, and the place is written with what is in the index."""
+    place = f"{kind}:{bundle.folder}"
+    bare: dict[str, str] = {**bundle.by_digest(ONE), "destination": place}
+    bundle.sync(bundle.entry("t", "1", place=place), bare)
+    if how == "failed":
+        bare["source"] = bare["source"].replace("/source@", "/nowhere@")
+        bare["referrers"] = "always"
+    stop = Stop()
+    transfer = Transfer.run
+
+    def ended(self: Transfer, changes: Any) -> Any:
+        found = transfer(self, changes)
+        if how == "ended":
+            stop.request()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Transfer, "run", ended)
+        patch.setattr(support, "image_sync", partial(image_sync, stop=stop))
+        result = bundle.sync(bundle.entry("t", "2", place=place), bare)
+    assert bool(result.get("failed")) is (how == "failed")
+    assert result["images"][0]["reason"] == "digest_differs"
+    other = bundle.entry("o", "3", place=place)
+    bundle.sync(other)
+    bundle.sync({"destination": f"{place}:x:o", "state": "absent"})  # and takes what is unused
+    again = sync(images=[{**bundle.by_digest(ONE), "destination": place}])
+    assert not again["changed"]

@@ -10,6 +10,7 @@ call writes to. All of it is looked at before the first deletion.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Collection, Iterable, Mapping
 
@@ -92,7 +93,8 @@ class Pruning:
         removal.remove(going)
         deleted = self._conclude(candidates)
         if not self._check_mode:
-            self._errors += keep_by_digest(staying, self._places)
+            with contextlib.suppress(Cancelled):  # then nothing is swept
+                self._errors += keep_by_digest(staying, self._places)
         decided = {i.outcome.destination for i in candidates if i.outcome.reason in _DECIDED}
         return Pruned(deleted, self._warnings, self._errors, len(self._left), frozenset(decided))
 

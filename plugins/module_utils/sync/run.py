@@ -154,16 +154,12 @@ class _Call:
                 self._stage = REMOVE
                 # last, so that a digest that a tag has just left counts as free
                 self._remove(unwanted, wanted, manifests)
-            if not self._check_mode:
-                declared, pace = self._prune.declared, self._network.pace
-                self._pruned.errors.extend(keep_untagged(wanted, declared, self._places, pace))
-            if removes:
-                self._sweep()
         except (TooMuch, BaseMissing) as error:
             self._ended = str(error)
         except Cancelled:
             pass
         if not self._check_mode and not self._ended:
+            self._round_off()
             self._finish()
 
     def _compare(self, images: list[Image], deltas: Deltas, steps: Steps) -> list[Image]:
@@ -207,11 +203,18 @@ class _Call:
         Removal(self._workers, self._check_mode, self._failed, users).run(unwanted)
         self._prune_rest(users)
 
-    def _sweep(self) -> None:
-        """What was deleted may leave blobs behind that nothing uses."""
-        failed = any(image.outcome.failed for image in self._images) or self._pruned.errors
-        if not self._check_mode and not failed and not self._network.pace.cancelled:
-            self._pruned.warnings.extend(self._places.sweep())
+    def _round_off(self) -> None:
+        """Also of a call that ends early: what has moved or gone may have left others behind."""
+        wanted = [image for image in self._images if image.declared.state != "absent"]
+        removes = self._prune.mode != "none" or len(wanted) < len(self._images)
+        try:
+            kept = keep_untagged(wanted, self._prune.declared, self._places)
+            self._pruned.errors.extend(kept)
+            failed = any(image.outcome.failed for image in self._images) or self._pruned.errors
+            if removes and not failed and not self._network.pace.cancelled:
+                self._pruned.warnings.extend(self._places.sweep())
+        except Cancelled:
+            pass
 
     def _finish(self) -> None:
         """Places that are written as a whole, such as archives, are written now."""

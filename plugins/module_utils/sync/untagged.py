@@ -15,25 +15,28 @@ from collections.abc import Iterable
 from ..model.errors import DiskError, InvalidContent
 from ..model.reference import Reference
 from ..stores.places import Places
-from ..transport.retry import Pace
 from .image import Image
 
 
-def keep_untagged(
-    images: list[Image], declared: Iterable[Reference], places: Places, pace: Pace
-) -> list[str]:
+def keep_untagged(images: list[Image], declared: Iterable[Reference], places: Places) -> list[str]:
     """Keeps what ``images``, and others (``declared``), name by digest; returns what failed."""
     found = [
-        image.declared.destination._replace(tag=None, digest=image.outcome.digest)
+        image.declared.destination._replace(tag=None, digest=_digest(image))
         for image in images
-        if image.tag is None and image.outcome.settled
+        if image.tag is None
     ]
     found += [one for one in declared if not one.tag]
     found += [source for image in images if (source := image.declared.source)]
-    pace.check()
     used = {image.repository for image in images}
     on_disk = [one for one in found if one.transport and one.digest]
     return keep_by_digest((one for one in on_disk if places.repository(one) in used), places)
+
+
+def _digest(image: Image) -> str:
+    """One that failed, or was not done, stays as it was."""
+    outcome = image.outcome
+    before = outcome.previous_digest or image.declared.destination.digest or ""
+    return outcome.digest if outcome.settled else before
 
 
 def keep_by_digest(references: Iterable[Reference], places: Places) -> list[str]:
