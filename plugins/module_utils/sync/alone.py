@@ -24,25 +24,34 @@ _PATIENCE, _INTERVAL = 10.0, 0.02
 
 @contextlib.contextmanager
 def alone(path: str) -> Iterator[None]:
-    """Keeps others who do the same with the file from it; raises OSError without a folder.
+    """Keeps others who do the same with the file from it.
 
     Where nothing can be locked, or somebody holds it for long (who runs us under ``flock(1)`` may),
     it goes on without: whoever replaces a file at once can be surprised in a moment only.
     """
     until = time.monotonic() + _PATIENCE
-    flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-    handle = os.open(os.path.dirname(path) or ".", flags)
+    handle = _locked_folder(os.path.dirname(path) or ".", until)
+    if handle < 0:
+        handle = _locked_file(path, until)
     try:
-        try:
-            _wait(handle, until)
-        except OSError:
-            os.close(handle)
-            handle = -1
-            handle = _locked_file(path, until)
         yield
     finally:
         if handle >= 0:
             os.close(handle)
+
+
+def _locked_folder(path: str, until: float) -> int:
+    """The handle of the folder, locked if that is to be had in time; -1 where it can't be."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # also of one that may be written to, and not read
+        return -1
+    try:
+        _wait(handle, until)
+    except OSError:
+        os.close(handle)
+        return -1
+    return handle
 
 
 def _locked_file(path: str, until: float) -> int:

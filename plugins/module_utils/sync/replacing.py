@@ -51,7 +51,11 @@ def _hold(handle: int) -> bool:
 
 def _temporary(folder: str, name: str) -> Iterator[str]:
     made = re.compile(re.escape(f".{name}.") + "[a-z0-9_]{8}")  # as tempfile does
-    for found in os.listdir(folder or "."):
+    try:
+        there = os.listdir(folder or ".")
+    except OSError:  # by then all is done
+        there = []
+    for found in there:
         if made.fullmatch(found):
             yield os.path.join(folder, found)
 

@@ -120,6 +120,30 @@ def test_a_folder_that_is_gone(tmp_path: Path) -> None:
         file.update(_lock(a=A))
 
 
+def test_a_folder_that_may_not_be_read(
+    file: LockFile, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files may be replaced all the same; what it is locked by is the file."""
+    lock = file.read()
+    lock.images[_key("a")] = _locked(B)
+    original, refused = os.open, []
+
+    def refusing(name: str, flags: int, *args: int) -> int:
+        if flags & os.O_DIRECTORY:
+            refused.append(name)
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return original(name, flags, *args)
+
+    def unlisted(name: str) -> list[str]:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refusing)
+        patch.setattr(os, "listdir", unlisted)
+        assert file.update(lock) == []
+    assert refused == [str(path.parent)] and _digests(file) == {"a": B, "b": A}
+
+
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for name in ("pipe", "."):
