@@ -160,7 +160,7 @@ def _locking(parameters: Mapping[str, Any]) -> Locking:
         from ..sync.lock_file import LockFile
 
         file = LockFile(path)
-        return Locking(file.read(), frozen, file)
+        return Locking(file.read(write=not frozen), frozen, file)
     if given is not None:
         return Locking(parse_lock(given, "the option lock"), frozen)
     if frozen:

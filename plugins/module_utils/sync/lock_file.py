@@ -31,9 +31,12 @@ class LockFile:
         self.path = os.path.realpath(os.path.expanduser(path))
         self._name = f"{option} {self.path}"
 
-    def read(self) -> Lock:
-        """Its lock, an empty one where there is no file but may be one; raises InvalidInput."""
-        self._check_folder()
+    def read(self, write: bool = True) -> Lock:
+        """Its lock, an empty one where there is no file but may be one; raises InvalidInput.
+
+        ``write``: whether it is likely to be replaced, so that it must be possible.
+        """
+        self._check_folder(write)
         return self.load() or Lock()
 
     def load(self) -> Lock | None:
@@ -88,11 +91,11 @@ class LockFile:
             )
         return warnings
 
-    def _check_folder(self) -> None:
+    def _check_folder(self, write: bool) -> None:
         folder = os.path.dirname(self.path)
         if not os.path.isdir(folder):
             raise InvalidInput(f"{self._name}: the folder {folder} doesn't exist")
-        if not os.access(folder, os.W_OK):
+        if write and not os.access(folder, os.W_OK):
             raise InvalidInput(f"{self._name}: the folder {folder} can't be written to")
 
     @contextlib.contextmanager

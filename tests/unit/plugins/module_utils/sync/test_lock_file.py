@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.imagesync.registry.plugins.module_utils.doors import image_sync
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.model.lock import Lock, Locked
 from ansible_collections.imagesync.registry.plugins.module_utils.sync import alone as module
@@ -142,6 +143,18 @@ def test_a_folder_that_may_not_be_read(
         patch.setattr(os, "listdir", unlisted)
         assert file.update(lock) == []
     assert refused == [str(path.parent)] and _digests(file) == {"a": B, "b": A}
+
+
+def test_a_folder_that_may_not_be_written_to(
+    file: LockFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is told at once; who wants what is locked, and no change of that, may go on."""
+    monkeypatch.setattr(os, "access", lambda _path, mode: not mode & os.W_OK)
+    options = {"lock_file": file.path}
+    with pytest.raises(InvalidInput, match="can't be written to"):
+        image_sync._locking(options)
+    locking = image_sync._locking({**options, "lock_mode": "frozen"})
+    assert locking.frozen and locking.lock and len(locking.lock.images) == 2
 
 
 def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
