@@ -222,6 +222,22 @@ def test_a_pattern_stands_for_what_a_delta_leaves_out_too(gap: Gap) -> None:
     assert len(again["pruned"]) == 2 and "team/app:v1.1" not in names(gap.folder / "far")
 
 
+def test_a_pattern_takes_no_backup_for_what_a_delta_leaves_out(tmp_path: Path) -> None:
+    """What a moved tag named before is at the destination under a tag that the source hasn't."""
+    lock = tmp_path / "lock.json"
+    place: dict[str, Any] = {"destination": f"oci:{tmp_path}/far:d.io/a", "backup_tag": "{tag}-old"}
+    for number, bundle in enumerate(("whole", "first", "second")):
+        image = {"d.io/a:1.1": images.image(f"moved {number}")}
+        write_layout(tmp_path / "source", image)
+        entry = {"source": f"oci:{tmp_path}/source:d.io/a", "filter": {"include": [".*"]}}
+        packed: dict[str, Any] = {"destination": f"oci:{tmp_path}/{bundle}:d.io/a", **entry}
+        sync(images=[packed], baseline=json.loads(lock.read_bytes()) if number else None)
+        entry["source"] = f"oci:{tmp_path}/{bundle}:d.io/a"
+        result = sync(images=[{**entry, **place}], lock_file=str(lock))
+        assert [image["source"] for image in result["images"]] == [f"{entry['source']}:1.1"]
+    assert names(tmp_path / "far").keys() == {"d.io/a:1.1", "d.io/a:1.1-old"}
+
+
 def test_a_baseline_that_the_source_has_lost_leaves_nothing_out(gap: Gap) -> None:
     old = gap.published["docker.io/team/app0:1"]
     gap.publish(generation(1))

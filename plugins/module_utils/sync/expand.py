@@ -141,7 +141,8 @@ class Expansion:
                 _check_unnamed(image.source)
         elif image.source is not None and image.source.base():
             # a delta leaves out what is at its place already, and is declared all the same
-            there = list(dict.fromkeys(there + source_tags(several, image.repository.tags())))
+            known = _without_backups(several, image.repository.tags())
+            there = list(dict.fromkeys(there + source_tags(several, known)))
         return there
 
     def _expanded(self) -> list[Image]:
@@ -165,6 +166,14 @@ class Expansion:
                         self._made[declared.place] = self._opened(declared) if several else image
                     images.append(self._made[declared.place])
         return images
+
+
+def _without_backups(several: Several, tags: Iterable[str]) -> list[str]:
+    """``tags`` of the destination but for those that an entry keeps old images under."""
+    template = several.values.get("backup_tag") or ""
+    place, known = several.base.destination, list(tags)
+    kept = {template.replace("{tag}", place.tag_of(tag)) for tag in known} if template else ()
+    return [tag for tag in known if place.tag_of(tag) not in kept]
 
 
 def source_tags(several: Several, tags: Iterable[str]) -> list[str]:
