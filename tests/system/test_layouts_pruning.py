@@ -15,6 +15,9 @@ import pytest
 
 from ansible_collections.imagesync.registry.plugins.module_utils.doors.image_sync import image_sync
 from ansible_collections.imagesync.registry.plugins.module_utils.stores import archive_writing
+from ansible_collections.imagesync.registry.plugins.module_utils.stores.layout import (
+    LayoutRepository,
+)
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.stop import Stop
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.transfer import Transfer
 from tests.support import artifacts, images, layouts
@@ -142,6 +145,24 @@ def test_what_could_not_be_deleted_stays_locked(
     assert [gone["destination"] for gone in result["pruned"]] == [f"{bundle.name}:x:2"]
     assert bundle.locked() == before - {":x:2"}
     assert _pruned(bundle.sync(entries[0], entries[2], prune="lock")) == [".tar:x:2"]
+
+
+def test_what_gets_another_tag_while_it_is_deleted_stays(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    entries = [bundle.entry("1"), bundle.entry("2")]
+    bundle.sync(*entries)
+    delete = LayoutRepository.delete_manifest
+
+    def at_last(self: LayoutRepository, digest: str) -> Any:
+        monkeypatch.setattr(LayoutRepository, "delete_manifest", delete)
+        assert sync(images=[bundle.entry("other", "2")])["changed"]
+        return delete(self, digest)
+
+    monkeypatch.setattr(LayoutRepository, "delete_manifest", at_last)
+    assert _pruned(bundle.sync(entries[0], prune="lock")) == [":x:2"]
+    assert names(bundle.folder) == {"x:1": ONE.digest, "x:other": TWO.digest}
+    assert stored(bundle.folder) == layouts.parts(ONE, TWO)
 
 
 @pytest.mark.parametrize("kind", ["oci", "oci-archive"])

@@ -332,9 +332,12 @@ class LayoutRepository(Repository):
         return self._remove(lambda index: index.find(tag))
 
     def delete_manifest(self, digest: str) -> Deleted:
-        """See Repository. Its blobs go with ``sweep``."""
+        """See Repository. Its blobs go with ``sweep``.
+
+        Its tags went before: one that it has now came from somebody else meanwhile, and keeps it.
+        """
         self.freed = True
-        self._remove(lambda index: index.of(digest))
+        self._remove(lambda index: [one for one in index.of(digest) if not one.names])
         return Deleted.DELETED
 
     def _remove(self, chosen: Callable[[LayoutIndex], list[Entry]]) -> Deleted:
