@@ -171,6 +171,7 @@ _REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "nobody": ({"namespaces": []}, "Check whose pods are looked at", "as a list of namespaces"),
     "outside": ({"namespaces": ["../secrets"]}, "Check whose pods are looked at", "or ['*'] for"),
     "nothing": ({"allowed": []}, "Check what may be taken", "which registries may be asked"),
+    "empty": ({"allowed": None}, "Check what may be taken", "which registries may be asked"),
     "gated": (
         {"gate_tasks": "gate.yml"},
         "Check that nothing is let in that is to",
@@ -204,7 +205,7 @@ def test_refusals_and_failures_say_why_and_show_no_secret(
         for name, (changes, _task, _words) in _REFUSED.items()
     }
     done = run_playbook(
-        PLAYBOOK, tmp_path, "-vvvvv", "--forks=11", inventory=inventory(own, *hosts, **hosts)
+        PLAYBOOK, tmp_path, "-vvvvv", "--forks=12", inventory=inventory(own, *hosts, **hosts)
     )
     for name, (_changes, task, words) in _REFUSED.items():
         (last,) = [r for r in done.records if r["host"] == name and r["status"] == "failed"]
