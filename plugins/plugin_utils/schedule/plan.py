@@ -235,9 +235,12 @@ def _project(given: Mapping[str, Any], host: Mapping[str, str]) -> tuple[str, st
     if inventory:
         check_path(f"{PREFIX}_inventory", inventory)
     missing = _missing(given, host)
-    if missing and host["uid"] == "0" and not given.get("user"):
+    # whose owner it is that runs it: look_at_host
+    owned = f"{PREFIX}_{'playbook' if playbook.startswith('/') else 'inventory'}:"
+    unknown = next((one for one in missing if one.startswith(owned)), "")
+    if unknown and host["uid"] == "0" and not given.get("user"):
         raise InvalidInput(
-            f"{missing[0]}, and its owner would run it; put it there first, or set {PREFIX}_user"
+            f"{unknown}, and its owner would run it; put it there first, or set {PREFIX}_user"
         )
     return playbook, inventory
 

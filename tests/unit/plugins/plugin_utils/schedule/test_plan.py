@@ -189,6 +189,9 @@ def test_a_project_may_come_later_where_it_is_said_who_runs_it() -> None:
         "mirror_schedule_playbook: there is no /srv/a.yml",
         "mirror_schedule_inventory: there is no /srv/hosts",
     ]
+    # who owns the playbook runs it
+    found = made(without("inventory"), playbook="/srv/a.yml", inventory="/srv/hosts")
+    assert len(plan.warnings(found, HOST)) == 1
     own = {**host, "uid": "1000", "me": "mirror"}
     assert len(plan.warnings(made(own, playbook="/srv/a.yml"), {**own, "lingers": "yes"})) == 1
 
