@@ -92,7 +92,7 @@ def misspelt(names: Iterable[str]) -> list[str]:
     others = (*NO_LISTS, ASKED, "mirror_source")
     declared = any(is_list_of_images(name) or name in others for name in given)
     for name in given:
-        if not declared and f"{PREFIX}{name}" in OWN:
+        if not declared and f"{PREFIX}{name}" in ("mirror_images", *NO_LISTS):
             found.append(f"the variable {name} isn't read by the role; is {PREFIX}{name} meant?")
         known = name in KNOWN or name in _NOT_GIVEN or is_list_of_images(name)
         if not name.startswith(PREFIX) or name.startswith("mirror__") or known:

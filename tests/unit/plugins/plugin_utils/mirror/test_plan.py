@@ -405,6 +405,8 @@ def test_misspelt_variables_are_noticed() -> None:
 def test_a_forgotten_prefix_is_noticed_where_no_images_are_declared() -> None:
     said = "the variable images isn't read by the role; is mirror_images meant?"
     assert misspelt(["images", "other", "mirror_destination"]) == [said]
+    # of a host without images these are anybody's
+    assert misspelt(["destination", "only", "path", "source", "shard"]) == []
     assert misspelt(["images", "mirror_images_mine"]) == misspelt(["images", "mirror_source"]) == []
 
 
