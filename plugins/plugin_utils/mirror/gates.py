@@ -35,9 +35,9 @@ VARIABLES = ("image", "image_name", "image_source", "image_destination", "image_
 _BY_DIGEST = ("staged", "incomplete", "referrers_missing")
 _LIMIT = 1000
 _INCLUDING = {
-    f"{where}{name}"
-    for where in ("", "ansible.builtin.", "ansible.legacy.")
+    f"{where}{name}": name
     for name in ("include_tasks", "import_tasks")
+    for where in ("", "ansible.builtin.", "ansible.legacy.")
 }
 
 Load = Callable[[str], Any]
@@ -53,9 +53,13 @@ def load_yaml(path: str) -> Any:
 class GateFiles:
     """Reads files of tasks, each once: what is wrong with them is told before any request."""
 
-    def __init__(self, folder: Path, load: Load) -> None:
-        """``folder``: where relative paths begin; ``load`` gives what a file holds."""
+    def __init__(self, folder: Path, load: Load, playbook: Path | None = None) -> None:
+        """``folder``: where relative paths begin; ``load`` gives what a file holds.
+
+        ``playbook``: its folder, if that is another one.
+        """
         self._folder, self._load = folder, load
+        self._playbook = str(playbook or folder)
         self._good: set[str] = set()
         self._included: set[str] = set()
 
@@ -101,14 +105,17 @@ class GateFiles:
 
     def _check_included(self, task: Values, folder: str) -> None:
         """The files that it includes by a plain path; what a template names is known later."""
-        for name in _INCLUDING.intersection(task):
+        for name in _INCLUDING.keys() & task.keys():
             value = task[name]
             file = value.get("file") if isinstance(value, Mapping) else value
             if not isinstance(file, str) or "{{" in file:
                 continue
-            # as Ansible looks for them; it also tells where there is none
-            paths = [os.path.normpath(os.path.join(one, file)) for one in (folder, self._folder)]
-            path = next((one for one in paths if os.path.isfile(one)), "")
+            # Where Ansible looks within a role, in its order; it also tells where there is none.
+            folders = [self._playbook, folder]
+            if _INCLUDING[name] == "import_tasks":
+                folders.reverse()
+            paths = [os.path.join(one, sub, file) for one in folders for sub in ("tasks", "")]
+            path = next((os.path.normpath(one) for one in paths if os.path.isfile(one)), "")
             if path and path not in self._included:
                 self._included.add(path)
                 tasks = read_yaml(path, self._load, f"includes {path}, which can't be read")

@@ -52,7 +52,8 @@ def make_plan(
     if asked:
         wanted = [item.label == asked for item in items]
     items = entries.take_from(source, items)
-    gates = _gates(items, variables.get("mirror_gate_tasks"), GateFiles(folder, load), problems)
+    files = GateFiles(folder, load, Path(str(facts.get("playbook_dir") or folder)))
+    gates = _gates(items, variables.get("mirror_gate_tasks"), files, problems)
     plan = {
         "host": str(facts["inventory_hostname"]),
         "destination": where.root if where else "",

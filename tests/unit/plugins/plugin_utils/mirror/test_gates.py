@@ -134,6 +134,25 @@ def test_files_that_a_gate_includes_are_looked_into(include: str, tmp_path: Path
     assert plan(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])["entries"][0]["gates"]
 
 
+@pytest.mark.parametrize(
+    ("include", "found"),
+    [("include_tasks", "common"), ("import_tasks", "gates/common"), ("include_tasks", "tasks/x")],
+)
+def test_of_several_files_it_is_the_one_that_ansible_takes(
+    include: str, found: str, tmp_path: Path
+) -> None:
+    name = found.rpartition("/")[2]
+    files = {"common": TASKS, "gates/common": TASKS, "gates/tasks/x": TASKS, "gates/x": TASKS}
+    files[found] = "- {meta: end_play}"
+    write(
+        tmp_path,
+        gates__gate=f"- {include}: {name}.yml",
+        **{path.replace("/", "__"): text for path, text in files.items()},
+    )
+    said = refusal(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])
+    assert f"includes {tmp_path / found}.yml: task 1 is meta" in said
+
+
 def test_files_that_nobody_knows_yet_are_left_to_ansible(tmp_path: Path) -> None:
     write(tmp_path, gate="- include_tasks: '{{ image_name }}.yml'\n- include_tasks: none.yml\n")
     assert plan(tmp_path, gate_tasks="gate.yml", images=["app:1"])["entries"][0]["gates"]
