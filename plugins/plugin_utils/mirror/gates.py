@@ -40,6 +40,9 @@ _INCLUDING = {
     for where in ("", "ansible.builtin.", "ansible.legacy.")
 }
 
+#: of the role that runs gates: Ansible looks here first
+_ROLE_S = Path(__file__).resolve().parents[3] / "roles" / "mirror" / "tasks"
+
 Load = Callable[[str], Any]
 Values = Mapping[str, Any]
 Entries = list[Values]
@@ -114,6 +117,11 @@ class GateFiles:
             folders = [self._playbook, folder]
             if _INCLUDING[name] == "import_tasks":
                 folders.reverse()
+            elif not os.path.isabs(file) and (_ROLE_S / file).is_file():
+                raise InvalidInput(
+                    f"includes {file}, which is one of the role's own files to Ansible, and would "
+                    "begin anew what runs the gate; give the file another name"
+                )
             paths = [os.path.join(one, sub, file) for one in folders for sub in ("tasks", "")]
             path = next((os.path.normpath(one) for one in paths if os.path.isfile(one)), "")
             if path and path not in self._included:

@@ -153,6 +153,17 @@ def test_of_several_files_it_is_the_one_that_ansible_takes(
     assert f"includes {tmp_path / found}.yml: task 1 is meta" in said
 
 
+def test_a_file_called_as_one_of_the_role_s_own_is_refused(tmp_path: Path) -> None:
+    """Ansible takes the role's, and the role would begin anew in each gate."""
+    own = [path.name for path in (ROOT / "roles/mirror/tasks").iterdir()]
+    write(tmp_path, gates__main=TASKS, gates__gate="- include_tasks: main.yml")
+    said = refusal(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])
+    assert "main.yml" in own and "task 1 includes main.yml, which is one of the role's own" in said
+    for harmless in ("import_tasks: main.yml", f"include_tasks: {tmp_path}/gates/main.yml"):
+        write(tmp_path, gates__gate=f"- {harmless}")
+        assert plan(tmp_path, gate_tasks="gates/gate.yml", images=["app:1"])["entries"][0]["gates"]
+
+
 def test_files_that_nobody_knows_yet_are_left_to_ansible(tmp_path: Path) -> None:
     write(tmp_path, gate="- include_tasks: '{{ image_name }}.yml'\n- include_tasks: none.yml\n")
     assert plan(tmp_path, gate_tasks="gate.yml", images=["app:1"])["entries"][0]["gates"]
