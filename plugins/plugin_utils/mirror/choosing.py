@@ -173,4 +173,4 @@ def _in_full(word: str) -> list[str]:
 
 def _called(item: Item) -> list[str]:
     full = [str(item.reference)] if item.reference else []
-    return [text for text in (item.name, item.source, *full) if text]
+    return [text for text in (item.name, *item.also, item.source, *full) if text]

@@ -47,6 +47,8 @@ class Item(NamedTuple):
     #: its own gate, as it is written, and the file of tasks that is beside its own
     gate_tasks: Any = None
     gate: str = ""
+    #: names of entries that are one with it
+    also: tuple[str, ...] = ()
 
     @property
     def source(self) -> str:
@@ -97,6 +99,17 @@ class Item(NamedTuple):
     def by_pattern(self) -> bool:
         """Whether only the source's list of tags tells what it stands for."""
         return any(isinstance(one, Several) for one in self.parsed)
+
+    def unnamed(self) -> Item:
+        """The same, to be compared whatever its name is."""
+        return self._replace(
+            parsed=tuple(
+                one._replace(base=one.base._replace(name=""), values={**one.values, "name": None})
+                if isinstance(one, Several)
+                else one._replace(name="")
+                for one in self.parsed
+            )
+        )
 
     def places(self) -> list[Declared]:
         """The images whose destination is known before anybody is asked."""
@@ -230,12 +243,16 @@ def each_once(items: Iterable[Item], problems: list[str], named: bool = True) ->
     """
     kept: list[Item] = []
     places: _Places = {}
-    for item in items:
-        if not item.parsed:  # it stands for no image
+    originals: dict[str, Item] = {}
+    for original in items:
+        if not original.parsed:  # it stands for no image
             continue
-        images = [one if named else one._replace(name="") for one in item.places()]
+        item = original if named else original.unnamed()
+        images = item.places()
         twin = _twin(item, images, places, kept)
         if twin and (twin.gate_tasks, twin.gate) == (item.gate_tasks, item.gate):
+            first = originals[twin.label]
+            originals[twin.label] = first._replace(also=(*first.also, item.name))
             continue
         if twin:
             problems.append(
@@ -248,7 +265,8 @@ def each_once(items: Iterable[Item], problems: list[str], named: bool = True) ->
             continue
         places.update({one.place: (item, one) for one in images})
         kept.append(item)
-    return kept
+        originals[item.label] = original
+    return [originals[item.label] for item in kept]
 
 
 def _twin(item: Item, images: list[Declared], places: _Places, kept: list[Item]) -> Item | None:

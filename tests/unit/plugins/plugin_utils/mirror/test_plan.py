@@ -444,6 +444,11 @@ def test_an_image_for_several_paths_is_one_in_a_bundle() -> None:
     found = plan(images=[one, two], destination=BUNDLE)
     assert destinations(found) == [f"{BUNDLE}:quay.io/a/b:1"]
     assert len(plan(images=[one, two])["entries"]) == 2
+    # by whichever of its names
+    (only,) = plan(images=[one, two], destination=BUNDLE, only=["two"])["entries"]
+    assert only["wanted"] and only["image"]["name"] == "one"
+    selected = [{**each, "source": "quay.io/a/b", "tags": ["1.x"]} for each in (one, two)]
+    assert destinations(plan(images=selected, destination=BUNDLE)) == [f"{BUNDLE}:quay.io/a/b"]
     with pytest.raises(
         InvalidInput, match=r"\(one\) and .*\(two\) both .*, and differ in platforms"
     ):
