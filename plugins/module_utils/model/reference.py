@@ -138,15 +138,20 @@ def parse_reference(text: str) -> Reference:
 
     Neither tag nor digest is made up: ``busybox`` has no tag.
     """
-    original, text = text, text.strip()
-    login = None if _ON_DISK.fullmatch(text) else _LOGIN.match(text)
     try:
-        if login:
-            original = f"...@{text[login.end() :]}"
+        if without_login(text) != text:
             raise InvalidInput("it has a login in it; give that in registries")
-        return _parse(text)
+        return _parse(text.strip())
     except InvalidInput as error:
-        raise InvalidInput(f"invalid image reference {_shown(original)}: {error}") from None
+        shown = _shown(without_login(text))
+        raise InvalidInput(f"invalid image reference {shown}: {error}") from None
+
+
+def without_login(text: str) -> str:
+    """``text`` as a message may show it: somebody may have written a login into a reference."""
+    bare = text.strip()
+    login = None if _ON_DISK.fullmatch(bare) else _LOGIN.match(bare)
+    return f"...@{bare[login.end() :]}" if login else text
 
 
 def _shown(text: str) -> str:

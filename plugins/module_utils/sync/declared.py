@@ -20,6 +20,7 @@ from ..model.reference import (
     Reference,
     check_tag,
     parse_reference,
+    without_login,
 )
 from .selection import Filter, Selection, is_attached, read_selection
 from .settled import Settled, read_settled
@@ -166,7 +167,8 @@ def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]
             found += _read_entry(values)
         except InvalidInput as error:
             label = entry.get("name") or entry.get("destination") or entry.get("source") or ""
-            raise InvalidInput(f"images[{number}] ({label}): {error}") from None
+            shown = without_login(str(label))
+            raise InvalidInput(f"images[{number}] ({shown}): {error}") from None
     return _each_once(found)
 
 

@@ -15,6 +15,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     DOCKER_HUB,
     parse_reference,
+    without_login,
 )
 
 from ..mirror import choosing, entries
@@ -220,7 +221,9 @@ def _registry(word: str, name: str) -> str:
     except InvalidInput:
         found = None
     if found is None or found.transport or found.repository != "a/b":
-        raise InvalidInput(f"{name} {word!r} is no registry; write it as in docker.io") from None
+        raise InvalidInput(
+            f"{name} {without_login(word)!r} is no registry; write it as in docker.io"
+        ) from None
     return found.registry
 
 

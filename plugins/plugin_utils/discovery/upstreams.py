@@ -17,6 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.reference
     canonical_registry,
     check_repository,
     parse_reference,
+    without_login,
 )
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.places import is_full
 from ansible_collections.imagesync.registry.plugins.plugin_utils.mirror.values import kind, text
@@ -132,7 +133,8 @@ def _location(value: Any, option: str) -> Location:
     registry, slash, path = name.partition("/")
     if not is_full(f"{registry}/x"):
         raise InvalidInput(
-            f"{option}: {name[:200]!r} names no registry; write it as in docker.io or quay.io/team"
+            f"{option}: {without_login(name)[:200]!r} names no registry; write it as in docker.io "
+            "or quay.io/team"
         )
     try:
         return Location(canonical_registry(registry), check_repository(path) if slash else "")

@@ -13,6 +13,7 @@ from typing import Any
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     parse_reference,
+    without_login,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.model.version_range import (
     parse_wildcard,
@@ -65,7 +66,7 @@ def _rule(word: str, where: str, problems: list[str]) -> Matches:
     try:
         pattern = re.compile(word)
     except (re.error, RecursionError, OverflowError) as error:
-        problems.append(f"{where} {word!r} is no valid regex: {error}")
+        problems.append(f"{where} {without_login(word)!r} is no valid regex: {error}")
         pattern = re.compile(re.escape(word))
     # who writes ^quay or debug$ leaves the other end open
     fits = pattern.search if word.startswith("^") or word.endswith("$") else pattern.fullmatch
@@ -155,8 +156,10 @@ def only(items: Iterable[Item], chosen: Any, problems: list[str]) -> list[bool]:
     for word in words:
         found = next((text for text in (word, *_in_full(word)) if text in known), None)
         if found is None:
-            close = nearest(word, sorted(known))
-            problems.append(f"mirror_only: no image is named {word!r}, or has that source{close}")
+            close = nearest(word, sorted(map(without_login, known)))
+            problems.append(
+                f"mirror_only: no image is named {without_login(word)!r}, or has that source{close}"
+            )
         else:
             meant.add(found)
     return [not words or not meant.isdisjoint(_called(item)) for item in items]

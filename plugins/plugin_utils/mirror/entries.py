@@ -17,6 +17,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.errors im
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     Reference,
     parse_reference,
+    without_login,
 )
 from ansible_collections.imagesync.registry.plugins.module_utils.sync.declared import (
     INHERITED,
@@ -156,6 +157,7 @@ def _mapping(value: Any) -> dict[str, Any]:
 
 
 def _refuse_key(key: str, value: Mapping[str, Any]) -> None:
+    key = without_login(key)
     if len(value) == 1 and not did_you_mean(key, _KEYS):
         raise InvalidInput(
             f"this is a mapping with the key {key!r}; an image is written as text without a space "

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    without_login,
+)
 
 from . import names
 from .values import kind, text
@@ -30,7 +33,9 @@ class Written(NamedTuple):
         value = self.value
         if isinstance(value, Mapping):
             value = value.get("name") or value.get("source") or value.get("destination") or ""
-        return f"{self.where} ({value})" if isinstance(value, str) and value else self.where
+        if not isinstance(value, str) or not value:
+            return self.where
+        return f"{self.where} ({without_login(value)})"
 
 
 def gather(variables: Mapping[str, Any], folder: Path, problems: list[str]) -> list[Written]:
@@ -86,7 +91,8 @@ def _references(lines: list[str], name: str) -> Iterator[Written]:
         words = words[:comment]
         if len(words) > 1:
             raise InvalidInput(
-                f"{name}, line {number}: one reference a line, not {line.strip()[:200]!r}"
+                f"{name}, line {number}: one reference a line, not "
+                f"{without_login(line.strip())[:200]!r}"
             )
         if words:
             yield Written(f"{name}, line {number}", words[0])

@@ -18,6 +18,7 @@ from ansible_collections.imagesync.registry.plugins.module_utils.model.path_temp
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     Reference,
     parse_reference,
+    without_login,
 )
 
 from .values import text
@@ -40,7 +41,8 @@ class Place(NamedTuple):
             return own
         if not self.root:
             raise InvalidInput(
-                f"its destination {own!r} names no registry, and there is no mirror_destination"
+                f"its destination {without_login(own)!r} names no registry, and there is no "
+                "mirror_destination"
                 if own
                 else "there is no mirror_destination, and it has no destination of its own"
             )
@@ -88,13 +90,13 @@ def _root(destination: Any) -> str:
         return read_bundle(root, "mirror_destination")
     if not is_full(f"{root}/x"):
         raise InvalidInput(
-            f"mirror_destination {root!r} names no registry; write it as in "
+            f"mirror_destination {without_login(root)!r} names no registry; write it as in "
             "registry.example.com/mirror"
         )
     try:
         parse_reference(f"{root}/x")
     except InvalidInput as error:
-        raise InvalidInput(f"mirror_destination {root!r}: {error}") from None
+        raise InvalidInput(f"mirror_destination {without_login(root)!r}: {error}") from None
     return root
 
 
@@ -103,7 +105,7 @@ def read_bundle(value: Any, variable: str) -> str:
     try:
         found = parse_reference(text(value, variable))
     except InvalidInput as error:
-        raise InvalidInput(f"{variable} {value!r}: {error}") from None
+        raise InvalidInput(f"{variable} {without_login(str(value))!r}: {error}") from None
     if not found.transport or found.tag or found.digest:
         raise InvalidInput(
             f"{variable} {value!r} must be a bundle as a whole, as in oci:/srv/bundle"

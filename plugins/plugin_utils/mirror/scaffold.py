@@ -14,6 +14,7 @@ from typing import Any
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
 from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
     parse_reference,
+    without_login,
 )
 
 from .images_dir import ENDING, GATE, check_name
@@ -58,7 +59,7 @@ def scaffold(given: dict[str, Any], check_mode: bool) -> list[str]:
     try:
         parse_reference(source)
     except InvalidInput as error:
-        raise InvalidInput(f"source {source[:200]!r}: {error}") from None
+        raise InvalidInput(f"source {without_login(source)[:200]!r}: {error}") from None
     folder = Path(text(given["dir"], "dir")).expanduser().absolute()
     image, gate = folder / f"{name}{ENDING}", folder / name / GATE
     there = [str(path) for path in (image, gate) if os.path.lexists(path)]

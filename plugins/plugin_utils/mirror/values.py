@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ansible_collections.imagesync.registry.plugins.module_utils.model.errors import InvalidInput
+from ansible_collections.imagesync.registry.plugins.module_utils.model.reference import (
+    without_login,
+)
 
 
 def plain(value: Any) -> Any:
@@ -42,7 +45,7 @@ def kind(value: Any) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, str):
-        return f"text ({shown(value, 60)})"
+        return f"text ({shown(without_login(value), 60)})"
     if isinstance(value, bool):
         return "true or false"
     if isinstance(value, (int, float)):

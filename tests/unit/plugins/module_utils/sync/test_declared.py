@@ -324,6 +324,12 @@ def test_a_tag_by_name_is_compared_before_the_list_is_read() -> None:
     assert [image.destination.tag for image in many(*equal)] == ["2", "1", "3"]
 
 
+def test_a_login_in_an_entry_is_not_repeated() -> None:
+    with pytest.raises(InvalidInput, match=r"^images\[0\] \(\.\.\.@r\.example/app:1\): ") as caught:
+        many(entry(destination="me:s3cret@r.example/app:1"))
+    assert "s3cret" not in str(caught.value)
+
+
 def test_unique() -> None:
     images = [one(), one(), one(source="quay.io/app:2")]
     assert unique(images) == [images[0], images[2]]

@@ -562,3 +562,28 @@ def test_files_of_a_run() -> None:
     assert plan(images=["a:1"], report_file="", report_keep=20)["report_keep"] == 0
     assert found["metrics_path"] == "/play/m.prom"
     assert plan(images=[BUSYBOX])["metrics_path"] == ""
+
+
+LOGIN = "me:s3cret@r.example.com/app:1"
+
+
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"images": LOGIN},
+        {"images": [LOGIN]},
+        {"images": [{"source": f"docker://{LOGIN}", "platform": "x"}]},
+        {"images": [{"source": "a:1", "destination": f"https://{LOGIN}"}], "destination": None},
+        {"images": [{LOGIN: None}]},
+        {"images": [LOGIN, "a:1"], "only": [LOGIN]},
+        {"images": ["a:1"], "exclude": [f"{LOGIN}("]},
+        {"images": ["a:1"], "destination": LOGIN},
+        {"images": ["a:1"], "destination": "https://me:s3cret@localhost"},
+        {"source": LOGIN},
+    ],
+)
+def test_a_login_in_a_reference_is_in_no_message(variables: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        plan(**variables)
+    said = str(caught.value)
+    assert "s3cret" not in said and "...@" in said, said
