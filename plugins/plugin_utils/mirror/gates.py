@@ -113,22 +113,28 @@ class GateFiles:
             file = value.get("file") if isinstance(value, Mapping) else value
             if not isinstance(file, str) or "{{" in file:
                 continue
-            # Where Ansible looks within a role, in its order; it also tells where there is none.
-            folders = [self._playbook, folder]
-            if _INCLUDING[name] == "import_tasks":
-                folders.reverse()
-            elif not os.path.isabs(file) and (_ROLE_S / file).is_file():
+            static = _INCLUDING[name] == "import_tasks"
+            if not static and not os.path.isabs(file) and (_ROLE_S / file).is_file():
                 raise InvalidInput(
                     f"includes {file}, which is one of the role's own files to Ansible, and would "
                     "begin anew what runs the gate; give the file another name"
                 )
-            paths = [os.path.join(one, sub, file) for one in folders for sub in ("tasks", "")]
-            path = next((os.path.normpath(one) for one in paths if os.path.isfile(one)), "")
+            paths = [os.path.join(one, file) for one in self._folders(folder, static)]
+            path = next((os.path.abspath(one) for one in paths if os.path.isfile(one)), "")
             if path and path not in self._included:
                 self._included.add(path)
                 tasks = read_yaml(path, self._load, f"includes {path}, which can't be read")
                 if isinstance(tasks, list):
                     self._check_tasks(tasks, path, f"includes {path}")
+
+    def _folders(self, folder: str, static: bool) -> list[str]:
+        """Where Ansible looks within a role, in its order; it also tells where there is none."""
+        playbook = [os.path.join(self._playbook, "tasks"), self._playbook]
+        inner = os.path.join(folder, "tasks")
+        # the one without a folder is where Ansible was called
+        if static:
+            return [inner, "tasks", folder, *playbook]
+        return ["tasks", *playbook, inner, folder]
 
 
 def _with_inner(task: Any) -> Iterator[Values]:

@@ -136,13 +136,23 @@ def test_files_that_a_gate_includes_are_looked_into(include: str, tmp_path: Path
 
 @pytest.mark.parametrize(
     ("include", "found"),
-    [("include_tasks", "common"), ("import_tasks", "gates/common"), ("include_tasks", "tasks/x")],
+    [
+        ("include_tasks", "common"),
+        ("include_tasks", "tasks/x"),
+        ("include_tasks", "called/tasks/x"),
+        ("import_tasks", "gates/common"),
+        ("import_tasks", "gates/tasks/x"),
+        ("import_tasks", "called/tasks/y"),
+    ],
 )
 def test_of_several_files_it_is_the_one_that_ansible_takes(
-    include: str, found: str, tmp_path: Path
+    include: str, found: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = found.rpartition("/")[2]
-    files = {"common": TASKS, "gates/common": TASKS, "gates/tasks/x": TASKS, "gates/x": TASKS}
+    (tmp_path / "called").mkdir()
+    monkeypatch.chdir(tmp_path / "called")
+    there = "common", "gates/common", "gates/tasks/x", "gates/x", "gates/y", "tasks/y"
+    files = dict.fromkeys(there, TASKS)
     files[found] = "- {meta: end_play}"
     write(
         tmp_path,
