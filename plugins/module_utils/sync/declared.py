@@ -159,12 +159,9 @@ def read_images(images: Iterable[Mapping[str, Any]], defaults: Mapping[str, Any]
     """The declaration, each image once, in its order; raises InvalidInput."""
     found: list[Entry] = []
     for number, entry in enumerate(images):
-        values = {**entry}
-        for key in INHERITED:
-            if values.get(key) is None:
-                values[key] = defaults.get(key)
+        inherited = {key: defaults.get(key) for key in INHERITED if entry.get(key) is None}
         try:
-            found += _read_entry(values)
+            found += _read_entry({**entry, **inherited})
         except InvalidInput as error:
             label = entry.get("name") or entry.get("destination") or entry.get("source") or ""
             shown = without_login(str(label))
