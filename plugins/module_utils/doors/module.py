@@ -18,8 +18,8 @@ from ..model.errors import ImageSyncError
 from ..transport.libraries import REQUESTS_IMPORT_ERROR
 
 
-def on_termination(request: Callable[[], None]) -> None:
-    """Calls ``request`` when the process is told to end, the first time.
+def on_termination(request: Callable[[str], None]) -> None:
+    """Calls ``request`` with the reason when the process is told to end, the first time.
 
     That is SIGTERM; SIGHUP where a session of ssh ends before the task, and SIGINT for who runs
     a module by hand (Ansible turns Ctrl-C into SIGTERM), unless these are ignored.
@@ -27,7 +27,8 @@ def on_termination(request: Callable[[], None]) -> None:
 
     def handle(number: int, _frame: FrameType | None) -> None:
         signal.signal(number, signal.SIG_DFL)
-        threading.Thread(target=request, daemon=True).start()
+        why = f"the task was told to end ({signal.Signals(number).name})"
+        threading.Thread(target=request, args=(why,), daemon=True).start()
 
     signal.signal(signal.SIGTERM, handle)
     for number in (signal.SIGHUP, signal.SIGINT):

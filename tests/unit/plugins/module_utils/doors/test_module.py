@@ -5,8 +5,8 @@
 from __future__ import annotations
 
 import os
+import queue
 import signal
-import threading
 from typing import Any
 
 import pytest
@@ -108,12 +108,12 @@ def test_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("number", SIGNALS)
 def test_the_first_signal_ends_the_work_and_the_second_the_process(number: signal.Signals) -> None:
     before = {one: signal.getsignal(one) for one in SIGNALS}
-    requested = threading.Event()
+    told: queue.SimpleQueue[str] = queue.SimpleQueue()
     try:
         signal.signal(number, signal.SIG_DFL)  # nohup has it ignored, and then it stays so
-        door.on_termination(requested.set)
+        door.on_termination(told.put)
         os.kill(os.getpid(), number)
-        assert requested.wait(10)
+        assert told.get(timeout=10) == f"the task was told to end ({number.name})"
         assert signal.getsignal(number) == signal.SIG_DFL
     finally:
         for one, handler in before.items():
@@ -125,7 +125,7 @@ def test_what_ignores_the_end_of_its_session_goes_on(number: signal.Signals) -> 
     before = {one: signal.getsignal(one) for one in SIGNALS}
     try:
         signal.signal(number, signal.SIG_IGN)  # as nohup does, and a shell in the background
-        door.on_termination(lambda: None)
+        door.on_termination(lambda _why: None)
         assert signal.getsignal(number) == signal.SIG_IGN
     finally:
         for one, handler in before.items():
