@@ -204,12 +204,13 @@ def _each_once(entries: list[Entry]) -> list[Entry]:
 def _add(found: dict[tuple[str, str], Declared], declared: Declared) -> None:
     other = found.setdefault(declared.place, declared)
     if other != declared:
+        fields = (n for n, a, b in zip(Declared._fields, other, declared) if a != b)
         raise InvalidInput(
             f"two different images are declared for {declared.destination}: from "
             f"{_origin(other)} and from {_origin(declared)}"
             if _origin(other) != _origin(declared)
             else f"{declared.destination} is declared twice with different options: "
-            + ", ".join(n for n, a, b in zip(Declared._fields, other, declared) if a != b)
+            + ", ".join("immutable_tags" if n == "immutable" else n for n in fields)
         )
 
 

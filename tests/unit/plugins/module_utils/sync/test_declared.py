@@ -226,7 +226,7 @@ def test_equal_entries_are_one(other: dict[str, Any]) -> None:
         ),
         ({"existing": "keep"}, "declared twice with different options: existing$"),
         ({"state": "staged", "name": "x"}, "twice with different options: name, state$"),
-        ({"immutable_tags": [".*"]}, "twice with different options: immutable$"),
+        ({"immutable_tags": [".*"]}, "twice with different options: immutable_tags$"),
         ({"source": f"quay.io/app:1.2@{A}"}, "different images are declared"),
     ],
 )
