@@ -33,11 +33,13 @@ class Base(NamedTuple):
 class Use(NamedTuple):
     """A place in the text that names an image or stage: what is written there, and what it means.
 
-    ``stage``: its number, for a stage. ``base``: for an image; neither for ``scratch``.
+    ``meant``: the same without quotes and variables. ``stage``: its number, for a stage. ``base``:
+    for an image; neither for ``scratch``.
     """
 
     instruction: Instruction
     written: str
+    meant: str
     stage: int | None
     base: Base | None
 
@@ -112,7 +114,8 @@ class Containerfile:
             return names[use.base]
         own = self._stages[use.stage].name if use.stage is not None else ""
         # capitals are other letters to buildah
-        return own if own.lower() == use.written.lower() else use.written
+        differs = own != use.meant and own.lower() == use.meant.lower()
+        return own if differs else use.written
 
     def _wanted(self, target: str) -> int:
         if not target:
@@ -218,7 +221,7 @@ class _Reader:
         if number is None and written.lower() != SCRATCH:
             base = Base(_image(written), platform)
         name = arguments[2] if len(arguments) == 3 else ""
-        return Stage(name, platform, [Use(instruction, written, number, base)])
+        return Stage(name, platform, [Use(instruction, written, written, number, base)])
 
     def _files_from(self, instruction: Instruction) -> None:
         for name, value, _word in instruction.flags(self._escape):
@@ -239,7 +242,7 @@ class _Reader:
         if number is not None and number >= len(self._stages) - 1:
             raise InvalidInput(f"from={meant}: no stage before this one is called so")
         base = None if number is not None else Base(_image(meant), stage.platform)
-        stage.uses.append(Use(instruction, written, number, base))
+        stage.uses.append(Use(instruction, written, meant, number, base))
 
     def _number_of(self, name: str) -> int | None:
         """The latest stage of this name."""

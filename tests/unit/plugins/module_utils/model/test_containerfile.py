@@ -164,11 +164,13 @@ def test_stages_are_named_as_buildah_calls_them() -> None:
     text = (
         "FROM scratch AS Base\nCOPY a /a\nFROM base AS next\nCOPY --from=BASE /a /b\n"
         "COPY --from=0 /a /c\nRUN --mount=from=base,target=/x cp /x/a /\n"
+        'ARG NAME=base\nCOPY --from="base" /a /d\nCOPY --from=$NAME /a /e\n'
     )
     assert read(text).rewritten({}) == (
         "FROM --platform=linux/arm64 scratch AS Base\nCOPY a /a\n"
         "FROM --platform=linux/arm64 Base AS next\nCOPY --from=Base /a /b\n"
         "COPY --from=0 /a /c\nRUN --mount=from=Base,target=/x cp /x/a /\n"
+        "ARG NAME=base\nCOPY --from=Base /a /d\nCOPY --from=Base /a /e\n"
     )
 
 
