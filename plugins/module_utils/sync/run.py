@@ -11,12 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from ..model.descriptor import Descriptor
-from ..model.errors import (
-    Cancelled,
-    ImageSyncError,
-    InvalidInput,
-    NothingLeft,
-)
+from ..model.errors import Cancelled, ImageSyncError, InvalidInput, NothingLeft
 from ..model.manifest import Manifest
 from ..model.reference import Reference, parse_reference
 from ..stores.base import Repository, Written
